@@ -1,0 +1,74 @@
+"""What D- and V-optimality share: the posterior covariance of the design, and moving a point's weight in it."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from alfi.typing import Factors
+
+
+class Posterior(NamedTuple):
+    """``M = M_0 + sum_i w_i F_i`` with its inverse and log-determinant."""
+
+    information: Float[Array, "p p"]
+    covariance: Float[Array, "p p"]
+    logdet: Float[Array, ""]
+
+
+class Move(NamedTuple):
+    """Moving weight w onto a point with factor A: ``M^-1 -> M^-1 - sign half half^T``.
+
+    ``half = sqrt|w| M^-1 A^T L^-T`` with ``L L^T = I + w A M^-1 A^T``: one symmetric product instead of three factors.
+    """
+
+    half: Float[Array, "p r"]
+    sign: Float[Array, ""]
+
+
+def prior_information(prior_precision: Array, p: int, dtype: Any) -> Float[Array, "p p"]:
+    """``M_0`` from a prior precision: a number, a diagonal [p], or a matrix [p, p]."""
+    prior_precision = prior_precision.astype(dtype)
+    if prior_precision.ndim == 2:
+        return prior_precision
+    return jnp.diag(jnp.broadcast_to(prior_precision, (p,)))
+
+
+def posterior(prior_precision: Array, factors: Factors, weights: Float[Array, " n"]) -> Posterior:
+    """Of a design, from its factors."""
+    information = factors.information(weights)
+    return invert(information + prior_information(prior_precision, factors.p, information.dtype))
+
+
+def invert(information: Float[Array, "p p"]) -> Posterior:
+    """nan where the information is not positive definite."""
+    half = jnp.linalg.cholesky(information)
+    covariance = jax.scipy.linalg.cho_solve((half, True), jnp.eye(half.shape[0], dtype=half.dtype))
+    return Posterior(information, (covariance + covariance.T) / 2, 2 * jnp.sum(jnp.log(jnp.diagonal(half))))
+
+
+def move(state: Posterior, point: Factors, weight: Float[Array, ""]) -> tuple[Posterior, Move]:
+    """The posterior after moving ``weight`` onto ``point``. Cost: ``r p^2``."""
+    spread = point.project(state.covariance)[0]  # A M^-1, [r, p]
+    inner = point.project(spread.T)[0]
+    half = jnp.linalg.cholesky(jnp.eye(inner.shape[0], dtype=inner.dtype) + weight * (inner + inner.T) / 2)
+    scaled = jax.scipy.linalg.solve_triangular(half, spread, lower=True) * jnp.sqrt(jnp.abs(weight))
+    sign = jnp.sign(weight)
+    change = jnp.matmul(scaled.T, scaled, precision="highest")
+    new = Posterior(
+        state.information + weight * point.information(jnp.ones_like(weight)[None]),
+        state.covariance - sign * change,
+        state.logdet + 2 * jnp.sum(jnp.log(jnp.diagonal(half))),
+    )
+    return new, Move(scaled.T, sign)
+
+
+def pool_last(x: Float[Array, "n r s"]) -> Float[Array, "r s n"]:
+    """In the order of axes of ``linalg`` and of a criterion's local state."""
+    return jnp.moveaxis(x, 0, -1)
+
+
+def hyperparameter(value: Any) -> Array:
+    """A hyper-parameter as a leaf of one dtype, so that another value is not another program."""
+    return jnp.asarray(value, dtype=float)

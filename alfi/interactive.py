@@ -1,0 +1,188 @@
+"""The front door for notebooks: values are checked on the host, the work is compiled and quick from the second call.
+
+The only jit in the library. Whoever compiles larger programs uses the plain functions underneath.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from alfi.fisher.spectrum import spectrum as _spectrum
+from alfi.selection.greedy import greedy
+from alfi.typing import Criterion, Factors, PRNGKey, SelectFn, Selection
+
+
+def score(
+    criterion: Criterion, data: Any, *, weights: Any = None, population: Any = None, weight: float = 1.0
+) -> Float[Array, " n"]:
+    """Gain of every example of the pool, given what is labelled.
+
+    Parameters
+    ----------
+    criterion
+        For example ``alfi.criteria.v_optimal(prior_precision=1.0)``.
+    data
+        What the criterion reads: Factors, scores [n] ...
+    weights
+        The design so far [n]: a mask of the labelled rows, or real weights. Default: nothing is labelled.
+    population
+        [n], weight in means and normalisations; default 1.
+    weight
+        Mass moved onto each candidate: 1 adds it, -1 takes it away.
+
+    Returns
+    -------
+    [n], in the criterion's own unit.
+
+    Raises
+    ------
+    ValueError
+        If data hold NaN or infinity, or lengths differ.
+
+    Examples
+    --------
+    >>> import alfi
+    >>> factors = alfi.fisher.DenseFactors(jnp.array([[[1.0]], [[2.0]]]))
+    >>> score(alfi.criteria.d_optimal(), factors).round(3).tolist()
+    [0.693, 1.609]
+    """
+    n, weights, population = _check(data, weights, population)
+    del n
+    return _score(criterion, data, weights, population, jnp.asarray(weight, weights.dtype))
+
+
+def select(
+    criterion: Criterion,
+    data: Any,
+    batch_size: int,
+    *,
+    rule: SelectFn | None = None,
+    key: PRNGKey | None = None,
+    weights: Any = None,
+    available: Any = None,
+    population: Any = None,
+    groups: Any = None,
+    costs: Any = None,
+) -> Selection:
+    """The batch to label next.
+
+    Parameters
+    ----------
+    criterion, data, weights, population
+        As for ``score``.
+    rule
+        ``alfi.selection.greedy()`` (default), ``sample()``, ``top_k()``, ``forward_backward()`` ...
+    key
+        For rules that draw at random; default ``jax.random.key(0)``.
+    available
+        Mask [n] of what may be picked; default whatever has weight 0 and population > 0.
+    groups
+        Integers [n]: at most one pick from each group.
+    costs
+        Positive [n]: gains are per unit of cost.
+
+    Returns
+    -------
+    Selection(indices, gains), in the order of picking.
+
+    Raises
+    ------
+    ValueError
+        If data hold NaN or infinity, lengths differ, ``batch_size`` is not between 1 and the number available, or picks
+        failed numerically.
+
+    Examples
+    --------
+    >>> import alfi
+    >>> factors = alfi.fisher.DenseFactors(jnp.array([[[1.0, 0.0]], [[2.0, 0.0]], [[0.0, 1.0]]]))
+    >>> select(alfi.criteria.d_optimal(), factors, 2).indices.tolist()
+    [1, 2]
+    """
+    n, weights, population = _check(data, weights, population)
+    available = (weights == 0) & (population > 0) if available is None else jnp.asarray(available, bool)
+    if available.shape != (n,):
+        raise ValueError(f"available must be a mask of length {n}; got shape {available.shape}.")
+    free = int(available.sum())
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int | np.integer) or batch_size < 1:
+        raise ValueError(f"batch_size must be a positive integer; got {batch_size!r}.")
+    if batch_size > free:
+        raise ValueError(f"batch_size is {batch_size}, but only {free} of the {n} examples are available.")
+    for name, values in (("groups", groups), ("costs", costs)):
+        if values is not None and np.shape(values) != (n,):
+            raise ValueError(f"{name} must have length {n}; got shape {np.shape(values)}.")
+    if costs is not None and not np.all(np.asarray(costs) > 0):
+        raise ValueError("costs must be positive.")
+    if groups is not None:
+        groups = jnp.asarray(groups)
+        free = len(np.unique(np.asarray(groups)[np.asarray(available)]))
+        if batch_size > free:
+            raise ValueError(f"batch_size is {batch_size}, but the available examples form only {free} groups.")
+    key = jax.random.key(0) if key is None else key
+    costs = None if costs is None else jnp.asarray(costs, weights.dtype)
+    rule = greedy() if rule is None else rule
+    picked = _select(key, criterion, data, weights, available, population, groups, costs, rule, int(batch_size))
+    failed = int(jnp.sum(picked.indices == n))
+    if failed:
+        raise ValueError(
+            f"{failed} of {batch_size} picks failed: the criterion's gain was not a number for every example left. "
+            "Is the prior precision positive and large enough for this precision of arithmetic?"
+        )
+    return picked
+
+
+def spectrum(factors: Factors, weights: Any = None) -> Float[Array, " p"]:
+    """Eigenvalues of the Fisher information of the pool (or of the rows with weight), largest first.
+
+    Raises
+    ------
+    ValueError
+        If factors hold NaN or infinity, or lengths differ.
+
+    Examples
+    --------
+    >>> import alfi
+    >>> spectrum(alfi.fisher.DenseFactors(jnp.array([[[1.0, 0.0]], [[0.0, 2.0]]]))).tolist()
+    [4.0, 1.0]
+    """
+    weights = jnp.ones(factors.n) if weights is None else weights
+    _, weights, _ = _check(factors, weights, None)
+    return _jitted_spectrum(factors, weights)
+
+
+@jax.jit
+def _score(criterion, data, weights, population, weight):
+    return criterion.gain(data, criterion.init(data, weights, population), weight)
+
+
+def _select_plain(key, criterion, data, weights, available, population, groups, costs, rule, batch_size):
+    return rule(key, criterion, data, weights, available, batch_size, population=population, groups=groups, costs=costs)
+
+
+_select = jax.jit(_select_plain, static_argnames=("rule", "batch_size"))
+_jitted_spectrum = jax.jit(_spectrum)
+
+
+def _check(data: Any, weights: Any, population: Any) -> tuple[int, Array, Array]:
+    leaves = [leaf for leaf in jax.tree.leaves(data) if jnp.issubdtype(jnp.asarray(leaf).dtype, jnp.inexact)]
+    if not leaves:
+        raise ValueError("data hold no array of real numbers.")
+    n, dtype = leaves[0].shape[0], leaves[0].dtype
+    for leaf in leaves:
+        bad = ~jnp.isfinite(leaf.reshape(leaf.shape[0], -1)).all(axis=1)
+        if bool(bad.any()):
+            rows = np.flatnonzero(np.asarray(bad))
+            raise ValueError(f"{len(rows)} of {len(bad)} examples hold NaN or infinity, the first is number {rows[0]}.")
+    vectors = []
+    for name, values, default in (("weights", weights, jnp.zeros), ("population", population, jnp.ones)):
+        vector = default(n, dtype) if values is None else jnp.asarray(values, dtype)
+        if vector.shape != (n,):
+            raise ValueError(f"{name} must have length {n}, one entry for each example; got shape {vector.shape}.")
+        if not bool(jnp.isfinite(vector).all()):
+            raise ValueError(f"{name} hold NaN or infinity.")
+        vectors.append(vector)
+    if not float(vectors[1].sum()) > 0:
+        raise ValueError("population must have a positive sum.")
+    return n, vectors[0], vectors[1]

@@ -1,0 +1,13 @@
+"""Complete query strategies, one file each: ``NAME(model, likelihood, **hyperparameters) -> Strategy``."""
+
+from alfi.strategies.badge import badge
+from alfi.strategies.bait import bait
+from alfi.strategies.compose import compose
+from alfi.strategies.core_set import core_set
+from alfi.strategies.d_optimal import d_optimal
+from alfi.strategies.entropy import entropy
+from alfi.strategies.margin import margin
+from alfi.strategies.random import random
+from alfi.strategies.v_optimal import v_optimal
+
+__all__ = ["badge", "bait", "compose", "core_set", "d_optimal", "entropy", "margin", "random", "v_optimal"]
