@@ -1,0 +1,111 @@
+"""What an experiment is: one frozen dataclass, filled by a Python file in `configs/`, changed on the command line."""
+
+import dataclasses
+import difflib
+import importlib
+import pkgutil
+from typing import Literal
+
+from alfi import strategies as all_strategies
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """One active-learning experiment: every strategy, from the same initial sets, over rounds and seeds."""
+
+    name: str
+    """Results are written to OUT/NAME."""
+    data: str
+    """Data set, as for `alfi.data.load`."""
+    strategies: tuple[str, ...]
+    """Names in `alfi.strategies`."""
+    contrasts: tuple[str, ...]
+    """Strategies whose difference to random is declared beforehand (Holm-corrected together)."""
+    seeds: int
+    """Repetitions: initial set, initialisation and minibatches, shared by all strategies."""
+    initial: int
+    """Examples labelled at the start, drawn at random."""
+    rounds: int
+    """Times that a batch is asked for; the curve has one point more."""
+    batch_size: int
+    """Examples asked for in a round."""
+    model: Literal["mlp", "cnn"]
+    hidden: tuple[int, ...] = (128, 64)
+    """Widths of the hidden layers (mlp)."""
+    channels: tuple[int, ...] = (16, 32, 64)
+    """Channels of the blocks (cnn)."""
+    resolution: int | None = None
+    """Side of the images in pixels, where the data set can be had in several."""
+    subset: int | None = None
+    """Use only so many examples, where the data set can be cut down."""
+    training: Literal["fixed_steps", "until_fitted"] = "fixed_steps"
+    """A fixed number of steps, or until every labelled example is right (`steps` is then the cap)."""
+    steps: int = 200
+    minibatch_size: int = 32
+    learning_rate: float = 2e-3
+    """Of Adam."""
+    weight_decay: float = 0.0
+    """Coupled L2 on the mean loss."""
+    warm_start: bool = False
+    """Train on from the last round instead of from new random weights."""
+    prior_precision: float | Literal["evidence", "weight_decay"] | None = None
+    """Of the Fisher strategies; None: each strategy's own default. weight_decay: labelled examples x weight_decay."""
+    temperature: float = 1.0
+    """Of the predictions inside the Fisher information (D- and V-optimal)."""
+    metric: str = "accuracy"
+    """The primary one, on the test split."""
+    mode: Literal["vmap", "loop"] = "vmap"
+    """How seeds run: all in one program, or one after another. The same for all strategies; recorded."""
+    chunk_size: int = 2048
+    """Examples that pass through the network at once when the pool is scored."""
+    out: str = "results"
+    """Folder of results."""
+
+
+def names() -> list[str]:
+    import experiments.configs
+
+    return sorted(module.name for module in pkgutil.iter_modules(experiments.configs.__path__))
+
+
+def default(name: str, data: str | None) -> Config:
+    """The configuration of a file in `configs/`, for a data set (each has its own budget)."""
+    known(name, names(), "experiment")
+    make = importlib.import_module(f"experiments.configs.{name}").get_config
+    return make() if data is None else make(data)
+
+
+def validate(config: Config) -> None:
+    """Errors that need no data: before anything is loaded or compiled."""
+    offered = [name for name in all_strategies.__all__ if name != "compose"]
+    for name in (*config.strategies, *config.contrasts):
+        known(name, offered, "strategy")
+    for name in config.contrasts:
+        if name not in config.strategies:
+            raise ValueError(f"contrast '{name}' is not among the strategies {', '.join(config.strategies)}.")
+    if len(set(config.strategies)) != len(config.strategies):
+        raise ValueError(f"a strategy is named twice in {', '.join(config.strategies)}.")
+    positive = ("seeds", "initial", "rounds", "batch_size", "steps", "minibatch_size", "chunk_size")
+    for field in positive:
+        if getattr(config, field) < 1:
+            raise ValueError(f"{field.replace('_', '-')} must be at least 1; got {getattr(config, field)}.")
+    for field in ("learning_rate", "temperature"):
+        if not 0 < getattr(config, field) < float("inf"):
+            raise ValueError(f"{field.replace('_', '-')} must be positive and finite; got {getattr(config, field)}.")
+    if not 0 <= config.weight_decay < float("inf"):
+        raise ValueError(f"weight-decay must not be negative; got {config.weight_decay}.")
+    precision = config.prior_precision
+    if isinstance(precision, float | int) and not 0 < precision < float("inf"):
+        raise ValueError(f"prior-precision must be positive and finite; got {precision}.")
+    if precision == "weight_decay" and config.weight_decay == 0:
+        raise ValueError("prior-precision weight_decay needs a weight-decay above 0.")
+    if config.name in ("", ".", "..") or "/" in config.name or "\\" in config.name:
+        raise ValueError(f"name becomes a folder in '{config.out}': it must not be a path; got '{config.name}'.")
+
+
+def known(name: str, offered: list[str], what: str) -> None:
+    """Raise for a name that is not offered, with the nearest one that is."""
+    if name not in offered:
+        near = difflib.get_close_matches(name, offered, n=1)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        raise ValueError(f"unknown {what} '{name}'.{hint} Known: {', '.join(offered)}.")
