@@ -1,7 +1,7 @@
 """The prior precision of Fisher designs, which decides how well they work: by evidence, from weight decay, a number."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -114,7 +114,7 @@ def prior(prior_precision: Any, model: Model, likelihood: Likelihood) -> PriorFn
             )
         return evidence(model, likelihood)
     if callable(prior_precision):
-        return prior_precision
+        return cast(PriorFn, prior_precision)
     if isinstance(prior_precision, int | float) and not prior_precision > 0:
         raise ValueError(f"prior_precision must be positive; got {prior_precision}.")
     return lambda factors, fitted, pool: jnp.asarray(prior_precision, factors.squared_norms().dtype)
