@@ -38,5 +38,7 @@ def c_optimal(c: Any, *, prior_precision: Any = 1.0) -> Criterion:
     """
     coefficients = hyperparameter(c)
     if coefficients.ndim != 1:
-        raise ValueError(f"c_optimal needs a vector [p]; got shape {coefficients.shape}. For several, l_optimal(root=...).")
+        raise ValueError(
+            f"c_optimal needs a vector [p]; got shape {coefficients.shape}. For several, l_optimal(root=...)."
+        )
     return l_optimal(root=coefficients[:, None], prior_precision=prior_precision)

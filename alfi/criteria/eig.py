@@ -35,7 +35,9 @@ def eig(*, prior_precision: Any = 1.0) -> Criterion:
     [0.347, 0.805]
     """
     d = d_optimal(prior_precision=prior_precision)
-    return d._replace(gain=Partial(_half, d.gain), value=Partial(_half, d.value), sensitivity=Partial(_half, d.sensitivity))
+    return d._replace(
+        gain=Partial(_half, d.gain), value=Partial(_half, d.value), sensitivity=Partial(_half, d.sensitivity)
+    )
 
 
 def _half(function: Callable, *arguments: Any) -> Array:

@@ -46,7 +46,9 @@ def phi_p(exponent: Any, *, prior_precision: Any = 1.0) -> Criterion:
     [2, 0]
     """
     if not isinstance(exponent, jax.core.Tracer) and not (np.isfinite(exponent) and exponent > 0):
-        raise ValueError(f"phi_p needs a positive, finite exponent; got {exponent}. For 0 use d_optimal, for inf e_optimal.")
+        raise ValueError(
+            f"phi_p needs a positive, finite exponent; got {exponent}. For 0 use d_optimal, for inf e_optimal."
+        )
     exponent = hyperparameter(exponent)
     slow = from_matrix(Partial(_phi, exponent), prior_precision=prior_precision)
     return slow._replace(sensitivity=Partial(_sensitivity, exponent))
@@ -69,4 +71,6 @@ def _sensitivity(exponent: Array, data: Factors, state: State) -> Float[Array, "
     mean, q = _mean(exponent, eigenvalues), exponent.astype(eigenvalues.dtype)
     # D's eigenvalues as powers of l * mean, a number near 1 where it counts: no overflow at large q.
     slope = mean**2 * jnp.exp(-(q + 1) * jnp.log(eigenvalues * mean)) / eigenvalues.shape[0]
-    return jnp.trace(data.quadratic(jnp.matmul(vectors * slope[None], vectors.T, precision="highest")), axis1=1, axis2=2)
+    return jnp.trace(
+        data.quadratic(jnp.matmul(vectors * slope[None], vectors.T, precision="highest")), axis1=1, axis2=2
+    )

@@ -91,7 +91,9 @@ def _sensitivity(measure: Partial, data: Factors, state: State) -> Float[Array, 
         return measure(pool_last(shared.targets.quadratic(covariance)), shared.population)
 
     slope = jax.grad(value)(covariance)  # and the covariance falls by M^-1 F_i M^-1
-    spread = jnp.matmul(covariance, jnp.matmul((slope + slope.T) / 2, covariance, precision="highest"), precision="highest")
+    spread = jnp.matmul(
+        covariance, jnp.matmul((slope + slope.T) / 2, covariance, precision="highest"), precision="highest"
+    )
     return -jnp.trace(data.quadratic((spread + spread.T) / 2), axis1=1, axis2=2)
 
 

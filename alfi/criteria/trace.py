@@ -43,7 +43,8 @@ def _init(prior: Array, data: Factors, weights: Array, population: Array) -> Sta
     del population
     traces = data.squared_norms()
     start = jnp.trace(prior_information(prior, data.p, traces.dtype))
-    return State(start + jnp.sum(jnp.where(weights != 0, weights * traces, 0)), traces)
+    unread = (weights == 0) & jnp.isnan(traces)  # 0 nan is nan
+    return State(start + jnp.sum(jnp.where(unread, 0, weights * traces)), traces)
 
 
 def _gain(data: Factors, state: State, weight: Any = 1.0) -> Float[Array, " n"]:
@@ -58,5 +59,3 @@ def _update(data: Factors, state: State, index: Array, point: Factors, weight: A
 
 def _value(state: State) -> Float[Array, ""]:
     return state.shared
-
-
