@@ -12,7 +12,9 @@ from alfi.typing import Criterion, State
 
 
 def bald() -> Criterion:
-    r"""``gain_i = H[mean_k p_k(y_i)] - mean_k H[p_k(y_i)]`` over the posterior samples k. Additive: blind to redundancy.
+    r"""``gain_i = H[mean_k p_k(y_i)] - mean_k H[p_k(y_i)]`` over the posterior samples k.
+
+    Additive: blind to redundancy within a batch.
 
     Returns
     -------
@@ -24,7 +26,7 @@ def bald() -> Criterion:
     --------
     >>> import alfi
     >>> agreed, split = [[0.5, 0.5], [0.5, 0.5]], [[1.0, 0.0], [0.0, 1.0]]
-    >>> alfi.score(bald(), jnp.array([agreed, split])).round(3).tolist()
+    >>> [round(float(gain), 3) for gain in alfi.score(bald(), jnp.array([agreed, split]))]
     [0.0, 0.693]
     """
     additive = score()
@@ -40,12 +42,8 @@ def bald() -> Criterion:
 def mutual_information(probabilities: Float[Array, "n members c"]) -> Float[Array, " n"]:
     """Of each label and the posterior sample, in nats; not negative."""
     together = jnp.sum(entr(probabilities.mean(axis=1)), axis=1)
-    return jnp.maximum(together - conditional_entropy(probabilities), 0)
-
-
-def conditional_entropy(probabilities: Float[Array, "n members c"]) -> Float[Array, " n"]:
-    """``mean_k H[p_k(y_i)]``."""
-    return jnp.sum(entr(probabilities), axis=2).mean(axis=1)
+    apart = jnp.sum(entr(probabilities), axis=2).mean(axis=1)
+    return jnp.maximum(together - apart, 0)
 
 
 def _init(data: Array, weights: Array, population: Array) -> State:

@@ -8,7 +8,6 @@ from jax.scipy.special import entr
 from jax.tree_util import Partial
 from jaxtyping import Array, Float, Int
 
-from alfi.criteria.bald import conditional_entropy
 from alfi.criteria.distances import only_adding
 from alfi.typing import Criterion, State
 
@@ -22,16 +21,17 @@ class Shared(NamedTuple):
     mass: Float[Array, " configurations"]  # sums to 1; 0 for places not used yet
     posterior: Float[Array, "configurations members"]  # P(sample | labels) times the number of samples
     used: Int[Array, ""]
+    labels: Int[Array, ""]
     value: Float[Array, ""]
 
 
 def batch_bald(*, configurations: int = 4096) -> Criterion:
     r"""``value = I[y_1 ... y_b; k]``, the information of the labels of the batch on which posterior sample k is true.
 
-    By the chain rule ``gain_i = E_{y_S}[H(y_i | y_S)] - mean_k H[p_k(y_i)]``: every configuration ``y_S`` of the labels
-    so far is kept with its probability and the posterior of the samples that it implies, so nothing underflows however
-    large the batch. Exact while ``c^b <= configurations``; from then on that many configurations stand for all, drawn
-    systematically (at equal steps of the cumulative probability), so the result is deterministic.
+    By the chain rule ``gain_i = E_{y_S}[H(y_i | y_S) - E_{k | y_S} H[p_k(y_i)]]``: every configuration ``y_S`` of the
+    labels so far is kept with its probability and the posterior of the samples that it implies, so nothing underflows
+    however large the batch. Exact while ``c^b <= configurations``; from then on that many sampled ones stand for all:
+    stratified draws from numbers that are always the same, so that a criterion needs no key and answers the same twice.
 
     Parameters
     ----------
@@ -40,10 +40,10 @@ def batch_bald(*, configurations: int = 4096) -> Criterion:
 
     Returns
     -------
-    Criterion on probabilities [n, members, c], which sum to 1 over classes. Submodular as long as it is exact. The members
-    are the posterior already: start from an empty design (``compose(..., start="empty")``), not from the labelled set.
-    A point cannot be taken out again: for a negative weight ``gain`` is nan. State: ``configurations x members``.
-    Cost of a pick: ``n members c`` for each configuration in use.
+    Criterion on probabilities [n, members, c], which sum to 1 over classes. Submodular as long as it is exact. The
+    members are the posterior already: start from an empty design (``compose(..., start="empty")``), not from the
+    labelled set. A point cannot be taken out again: for a negative weight ``gain`` is nan. State: ``configurations x
+    members``. Cost of a pick: ``n configurations members c``.
 
     Raises
     ------
@@ -57,8 +57,9 @@ def batch_bald(*, configurations: int = 4096) -> Criterion:
     The second example repeats the first; the third, less telling alone, is new:
 
     >>> import alfi
-    >>> first, third = [[0.9, 0.1], [0.9, 0.1], [0.1, 0.9], [0.1, 0.9]], [[0.8, 0.2], [0.2, 0.8], [0.8, 0.2], [0.2, 0.8]]
-    >>> alfi.select(batch_bald(), jnp.array([first, first, third]), 2).indices.tolist()
+    >>> first = jnp.array([[0.9, 0.1], [0.9, 0.1], [0.1, 0.9], [0.1, 0.9]])
+    >>> third = jnp.array([[0.8, 0.2], [0.2, 0.8], [0.8, 0.2], [0.2, 0.8]])
+    >>> alfi.select(batch_bald(), jnp.stack([first, first, third]), 2).indices.tolist()
     [0, 2]
     """
     if isinstance(configurations, bool) or not isinstance(configurations, int) or configurations < 1:
@@ -73,6 +74,7 @@ def _init(empty: Array, data: Float[Array, "n members c"], weights: Array, popul
         empty.astype(data.dtype),
         jnp.ones((empty.shape[0], data.shape[1]), data.dtype),
         jnp.ones((), int),
+        jnp.zeros((), int),
         jnp.zeros((), data.dtype),
     )
     order, count = jnp.argsort(weights == 0, stable=True), jnp.count_nonzero(weights)
@@ -96,7 +98,10 @@ def _gains(shared: Shared, data: Float[Array, "n members c"]) -> Float[Array, " 
         return jnp.sum(shared.mass * entropies)
 
     chunk = max(1, min(data.shape[0], MEMORY // (shared.mass.shape[0] * data.shape[2])))
-    return jax.lax.map(one, data, batch_size=chunk) - conditional_entropy(data)
+    # The samples' weights under the same configurations (equal if these are exact): so a gain is never negative.
+    members = jnp.matmul(shared.mass, shared.posterior, precision="highest") / data.shape[1]
+    known = jnp.matmul(jnp.sum(entr(data), axis=2), members, precision="highest")
+    return jax.lax.map(one, data, batch_size=chunk) - known
 
 
 def _gain(data: Array, state: State, weight: Any = 1.0) -> Float[Array, " n"]:
@@ -109,9 +114,10 @@ def _extend(shared: Shared, row: Float[Array, "members c"]) -> Shared:
     predicted = _predict(shared, row)
     mass = (shared.mass[:, None] * predicted).reshape(-1)  # configuration first, then class
     used = shared.used * c
-    # Systematic draws: in the middle of equal parts of the cumulative mass.
+    # Stratified draws, one in each of equal parts of the cumulative mass, other ones for each label.
     ends = jnp.cumsum(mass)
-    drawn = jnp.searchsorted(ends, (jnp.arange(size) + 0.5) / size * ends[-1])
+    within = jax.random.uniform(jax.random.fold_in(jax.random.key(0), shared.labels), (size,), mass.dtype)
+    drawn = jnp.searchsorted(ends, (jnp.arange(size) + within) / size * ends[-1])
     exact = used <= size
     kept = jnp.where(exact, jnp.arange(size), jnp.minimum(drawn, size * c - 1))
     parent, label = kept // c, kept % c
@@ -122,6 +128,7 @@ def _extend(shared: Shared, row: Float[Array, "members c"]) -> Shared:
         jnp.where(exact, mass[:size], 1 / size),
         jnp.where(chance > 0, posterior, 1),  # of mass 0: any
         jnp.where(exact, used, size),
+        shared.labels + 1,
         shared.value + _gains(shared, row[None])[0],
     )
 

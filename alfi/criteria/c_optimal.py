@@ -2,7 +2,6 @@
 
 from typing import Any
 
-
 from alfi.criteria.l_optimal import l_optimal
 from alfi.criteria.posterior import hyperparameter
 from alfi.typing import Criterion
@@ -38,7 +37,5 @@ def c_optimal(c: Any, *, prior_precision: Any = 1.0) -> Criterion:
     """
     coefficients = hyperparameter(c)
     if coefficients.ndim != 1:
-        raise ValueError(
-            f"c_optimal needs a vector [p]; got shape {coefficients.shape}. For several, l_optimal(root=...)."
-        )
+        raise ValueError(f"c_optimal needs a vector [p]; got shape {coefficients.shape}. For several: l_optimal.")
     return l_optimal(root=coefficients[:, None], prior_precision=prior_precision)

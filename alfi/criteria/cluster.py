@@ -12,7 +12,7 @@ from alfi.typing import Criterion, State
 
 
 class Local(NamedTuple):
-    """Every point's squared distance to its nearest centre, which centre that is, and its weight in a cluster's size."""
+    """Of every point, the squared distance to its nearest centre, that centre, and the weight in a cluster's size."""
 
     nearest: Float[Array, " n"]
     centre: Int[Array, " n"]

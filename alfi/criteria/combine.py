@@ -53,20 +53,20 @@ def combine(*criteria: Criterion, weights: Any = None, fuse: Fuse = weighted_sum
     weights
         One for each, not negative; default 1.
     fuse
-        ``weighted_sum`` (default): values and gains are added, and it remains a function of the design if all parts are.
+        ``weighted_sum`` (default): values and gains are added: a function of the design if all parts are.
         ``product``: gains are normalised to 0 ... 1, raised to the power of their weight and multiplied. Or your own
         ``(gains[m, n], weights[m], candidates[n]) -> [n]``; the candidates, over which to normalise, are the rows of
         positive ``population`` that are not in the design.
 
     Returns
     -------
-    Criterion on a tuple of data, one for each part. With ``weighted_sum`` it has ``value`` and ``sensitivity`` (where all
-    parts have one); with another fusion ``value`` is nan. State and cost: those of the parts.
+    Criterion on a tuple of data, one for each part. With ``weighted_sum`` it has ``value`` and ``sensitivity`` (where
+    all parts have one); with another fusion ``value`` is nan. State and cost: those of the parts.
 
     Raises
     ------
     ValueError
-        If there is no criterion, or weights are negative or of another number; in use, if data are not a tuple of as many.
+        If there is no criterion, or weights are negative or of another number; in use, if data are not such a tuple.
 
     Source: Confident Coreset: arXiv 2004.02200.
 
@@ -108,7 +108,7 @@ def combine(*criteria: Criterion, weights: Any = None, fuse: Fuse = weighted_sum
 def _parts(criteria: tuple, data: Any) -> tuple:
     if type(data) is not tuple or len(data) != len(criteria):
         raise ValueError(
-            f"combine of {len(criteria)} criteria needs a tuple of {len(criteria)} data; got {type(data)}."
+            f"combine needs its data as a tuple of {len(criteria)}, one for each criterion; got {type(data)}."
         )
     return data
 

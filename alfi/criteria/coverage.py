@@ -15,14 +15,14 @@ def coverage(*, radius: Any) -> Criterion:
     Parameters
     ----------
     radius
-        Positive, in the unit of the factors. ProbCover takes the largest at which balls around examples are nearly pure in
-        (pseudo-)labels.
+        Positive, in the unit of the factors. ProbCover takes the largest at which balls around examples are nearly
+        pure in (pseudo-)labels.
 
     Returns
     -------
     Criterion on Factors, or on a tuple of them (products of distances). Monotone and submodular: greedy reaches 1 - 1/e
-    of the best. When all is covered every gain is 0. A point cannot be taken out again: for a negative weight ``gain`` is
-    nan. Cost of a pick: the distance of every candidate to every target, ``n^2 p``: pools of up to some 10,000.
+    of the best. When all is covered every gain is 0. A point cannot be taken out again: for a negative weight ``gain``
+    is nan. Cost of a pick: the distance of every candidate to every target, ``n^2 p``: pools of up to some 10,000.
 
     Raises
     ------

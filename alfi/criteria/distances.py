@@ -17,7 +17,7 @@ CENTRES = 64
 
 
 def squared_distances(data: Points, centres: Points) -> Float[Array, "n m"]:
-    """``||A_i - A_j||^2 = |a|^2 + |b|^2 - 2 <a, b>``, clipped at 0: gradient embeddings are compared without forming them.
+    """``||A_i - A_j||^2 = |a|^2 + |b|^2 - 2 <a, b>``, clipped at 0; the factors of a last layer are never formed.
 
     Of a tuple of factors (inputs and outputs, say): the product of their squared distances.
     """

@@ -36,7 +36,7 @@ def ds_optimal(parameters: Any, *, prior_precision: Any = 1.0) -> Criterion:
     Raises
     ------
     ValueError
-        If indices are negative or repeated, if nothing is of interest, or a mask has another length than the parameters.
+        If indices are negative or repeated, if nothing is of interest, or a mask does not fit the parameters.
 
     Source: Silvey 1980, Optimal Design, doi 10.1007/978-94-009-5912-5.
 
@@ -63,9 +63,7 @@ def _choice(parameters: Any) -> Array:
     host = np.asarray(parameters)
     whole = host.dtype == bool or np.issubdtype(host.dtype, np.integer)
     if host.ndim != 1 or not whole or not (np.any(host) if host.dtype == bool else host.size):
-        raise ValueError(
-            f"ds_optimal needs indices of parameters, or a mask [p] of them, at least one; got {parameters}."
-        )
+        raise ValueError(f"ds_optimal needs indices of parameters, or a mask [p], at least one; got {parameters}.")
     if host.dtype != bool and (np.min(host) < 0 or len(np.unique(host)) < len(host)):
         raise ValueError(f"ds_optimal needs indices that differ and are not negative; got {parameters}.")
     return jnp.asarray(host)

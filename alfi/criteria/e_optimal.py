@@ -24,8 +24,9 @@ def e_optimal(*, prior_precision: Any = 1.0) -> Criterion:
 
     Returns
     -------
-    Criterion on Factors. Concave in the design; ``sensitivity`` is a subgradient, that of one of the eigenvectors, where
-    the smallest eigenvalue is multiple. Cost of a pick: n eigenvalue problems, ``O(n p^3)``: for p up to a few hundred.
+    Criterion on Factors. Concave in the design; ``sensitivity`` is a subgradient, that of one of the eigenvectors,
+    where the smallest eigenvalue is multiple. Cost of a pick: n eigenvalue problems, ``O(n p^3)``: for p up to
+    a few hundred.
 
     Source: theory of optimal design (Pukelsheim 2006, doi 10.1137/1.9780898719109).
 

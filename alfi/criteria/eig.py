@@ -31,7 +31,7 @@ def eig(*, prior_precision: Any = 1.0) -> Criterion:
     Examples
     --------
     >>> import alfi, jax.numpy as jnp
-    >>> alfi.score(eig(), alfi.fisher.DenseFactors(jnp.array([[[1.0]], [[2.0]]]))).round(3).tolist()
+    >>> [round(float(gain), 3) for gain in alfi.score(eig(), alfi.fisher.DenseFactors(jnp.array([[[1.0]], [[2.0]]])))]
     [0.347, 0.805]
     """
     d = d_optimal(prior_precision=prior_precision)

@@ -13,16 +13,16 @@ from alfi.criteria.predictive import predictive
 from alfi.criteria.score import score
 from alfi.typing import Criterion, State
 
-# Numbers held at once by ``epig_from_samples``: this many, in chunks of candidates with the joint tables of all targets.
+# Numbers held at once by ``epig_from_samples``: this many, in chunks of candidates with joint tables of all targets.
 MEMORY = 2**24
 
 
 def epig(*, prior_precision: Any = 1.0) -> Criterion:
     r"""``value = -1/2 mean_t log det(I + A_t M^-1 A_t^T)`` over the population, for the linearised Gaussian model.
 
-    ``gain_i`` is exactly the mean over t of the mutual information of the labels of i and t, ``-1/2 log(1 - rho^2)`` for
-    one output with rho the correlation of the two predictions, noise included. Unlike EIG it is bounded by what there is
-    to know about the population's labels.
+    ``gain_i`` is exactly the mean over t of the mutual information of the labels of i and t, ``-1/2 log(1 - rho^2)``
+    for one output with rho the correlation of the two predictions, noise included. Unlike EIG it is bounded by what
+    there is to know about the population's labels.
 
     Parameters
     ----------
@@ -59,8 +59,8 @@ def epig_from_samples() -> Criterion:
 
     Returns
     -------
-    Criterion on probabilities [n, members, c], which sum to 1 over classes. Additive: blind to redundancy within a batch.
-    State: the scores [n]. Cost: ``n^2 members c^2`` once.
+    Criterion on probabilities [n, members, c], which sum to 1 over classes. Additive: blind to redundancy within a
+    batch. State: the scores [n]. Cost: ``n^2 members c^2`` once.
 
     Source: Bickford Smith et al. 2023, arXiv 2304.08151.
 
@@ -68,7 +68,7 @@ def epig_from_samples() -> Criterion:
     --------
     >>> import alfi
     >>> certain, split = [[0.9, 0.1], [0.9, 0.1]], [[0.9, 0.1], [0.1, 0.9]]
-    >>> alfi.score(epig_from_samples(), jnp.array([certain, split, split])).round(3).tolist()
+    >>> [round(float(gain), 3) for gain in alfi.score(epig_from_samples(), jnp.array([certain, split, split]))]
     [0.0, 0.148, 0.148]
     """
     additive = score()
@@ -90,7 +90,7 @@ def _init(data: Float[Array, "n members c"], weights: Array, population: Array) 
         joint = jnp.einsum("ka,nkb->nab", candidate, data, precision="highest") / members
         apart = candidate.mean(axis=0)[None, :, None] * marginal[:, None, :]
         ratio = jnp.where(joint > 0, joint / jnp.where(joint > 0, apart, 1), 1)
-        return jnp.sum(share * jnp.sum(xlogy(joint, ratio), axis=(1, 2)))
+        return jnp.maximum(jnp.sum(share * jnp.sum(xlogy(joint, ratio), axis=(1, 2))), 0)
 
     scores = jax.lax.map(one, data, batch_size=max(1, min(n, MEMORY // (n * c * c))))
     return State(jnp.sum(jnp.where(weights != 0, weights * scores, 0)), scores)

@@ -25,7 +25,9 @@ class Shared(NamedTuple):
 
 
 def facility_location(*, bandwidth: Any) -> Criterion:
-    r"""``value = mean_t max_j k(t, j)`` over the population t and the chosen j, ``k = exp(-||A_t - A_j||^2 / (2 b^2))``.
+    r"""``value = mean_t max_j k(t, j)`` over the population t and the chosen j.
+
+    The kernel is ``k(t, j) = exp(-||A_t - A_j||^2 / (2 b^2))``.
 
     Parameters
     ----------

@@ -24,8 +24,9 @@ def herding(*, bandwidth: Any) -> Criterion:
 
     Returns
     -------
-    Criterion on Factors, or on a tuple of them (products of distances). ``value`` is nan; ``gain`` is nan for a negative
-    weight, though ``update`` can take a point out. State: two numbers [n]. Cost: ``n^2 p`` once, then ``n p`` a pick.
+    Criterion on Factors, or on a tuple of them (products of distances). ``value`` is nan; ``gain`` is nan for a
+    negative weight, though ``update`` can take a point out. State: two numbers [n]. Cost: ``n^2 p``
+    once, then ``n p`` a pick.
 
     Raises
     ------

@@ -27,8 +27,8 @@ def l_optimal(matrix: Any = None, *, root: Any = None, prior_precision: Any = 1.
 
     Returns
     -------
-    Criterion on Factors. State: ``S_i = A_i M^-1 A_i^T`` and ``N_i = A_i M^-1 L M^-1 A_i^T`` [r, r, n], updated exactly:
-    a pick costs one pass over the factors.
+    Criterion on Factors. State: ``S_i = A_i M^-1 A_i^T`` and ``N_i = A_i M^-1 L M^-1 A_i^T`` [r, r, n], updated
+    exactly: a pick costs one pass over the factors.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def l_optimal(matrix: Any = None, *, root: Any = None, prior_precision: Any = 1.
 
     >>> import alfi
     >>> factors = alfi.fisher.DenseFactors(jnp.array([[[1.0, 0.0]], [[1.0, 1.0]], [[1.0, -1.0]]]))
-    >>> alfi.score(l_optimal(root=[[1.0], [-1.0]]), factors).round(3).tolist()
+    >>> [round(float(gain), 3) for gain in alfi.score(l_optimal(root=[[1.0], [-1.0]]), factors)]
     [0.5, 0.0, 1.333]
     """
     if (matrix is None) == (root is None):

@@ -17,8 +17,9 @@ def mean_distance() -> Criterion:
 
     Returns
     -------
-    Criterion on Factors, or on a tuple of them (products of distances). ``value`` is nan; ``gain`` is nan for a negative
-    weight, though ``update`` can take a point out. State: sums of distances [n]; a pick costs one distance for each row.
+    Criterion on Factors, or on a tuple of them (products of distances). ``value`` is nan; ``gain`` is nan for a
+    negative weight, though ``update`` can take a point out. State: sums of distances [n]; a pick costs one distance for
+    each row.
 
     Source: Smailagic et al. 2018, MedAL, doi 10.1109/ICMLA.2018.00078.
 

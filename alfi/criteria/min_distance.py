@@ -20,7 +20,7 @@ def min_distance() -> Criterion:
     -------
     Criterion on Factors. For a tuple of Factors, the distance is the product of theirs: with inputs and outputs (labels
     where they are known, predictions elsewhere) greedy selection is iGS. ``value`` is nan: a distance is not a function
-    of a design. A point cannot be taken out again: with a negative weight ``gain`` is nan. State: squared distances [n].
+    of a design. A point cannot be taken out again: with a negative weight ``gain`` is nan. State: squared distances.
 
     Source: Sener & Savarese 2018, arXiv 1708.00489; Arthur & Vassilvitskii 2007 (k-means++); Ash et al. 2020, arXiv
     1906.03671; iGS: Wu, Lin & Huang 2019, doi 10.1016/j.ins.2018.09.060.

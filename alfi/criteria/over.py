@@ -19,15 +19,16 @@ def over(criterion: Criterion, reduce: Callable[[Float[Array, " e"]], Float[Arra
     criterion
         Of one problem; its hyper-parameters hold for all.
     reduce
-        ``[e] -> scalar``: ``jnp.mean`` (pseudo-Bayesian design), ``jnp.min`` (the worst case), or your own, such as a soft
-        minimum. A module-level function is compiled once.
+        ``[e] -> scalar``: ``jnp.mean`` (pseudo-Bayesian design), ``jnp.min`` (the worst case), or your own, such as a
+        soft minimum. A module-level function is compiled once.
 
     Returns
     -------
-    Criterion on the same kind of data with the axis e after the pool's, since rows are what is picked: DenseFactors with
-    array [n, e, r, p], LastLayerFactors with [n, e, t, r, c] and [n, e, t, d], scores [n, e].
-    ``gain_i = reduce(value + gain_i) - reduce(value)``, the change of the value; for criteria without a value (distances)
-    the reduction of the gains. ``sensitivity`` by the chain rule. State and cost: e times those of the criterion.
+    Criterion on the same kind of data with the axis e after the pool's, since rows are what is picked: DenseFactors
+    with array [n, e, r, p], LastLayerFactors with [n, e, t, r, c] and [n, e, t, d], scores [n, e].
+    ``gain_i = reduce(value + gain_i) - reduce(value)``, the change of the value; for criteria without a value
+    (distances) the reduction of the gains. ``sensitivity`` by the chain rule. State and cost: e times those of the
+    criterion.
 
     Source: theory of optimal design for parameters that are not known (Pronzato & Pazman 2013, doi
     10.1007/978-1-4614-6363-4).

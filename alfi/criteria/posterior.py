@@ -38,8 +38,8 @@ def prior_information(prior_precision: Array, p: int, dtype: Any) -> Float[Array
     """
     if prior_precision.shape not in ((), (p,), (p, p)):
         raise ValueError(
-            f"the factors have {p} parameters: prior_precision must be a number, a diagonal of shape ({p},) or a matrix of "
-            f"shape ({p}, {p}); got shape {prior_precision.shape}."
+            f"the factors have {p} parameters: prior_precision must be a number, a diagonal ({p},) or a matrix "
+            f"of shape ({p}, {p}); got shape {prior_precision.shape}."
         )
     prior_precision = prior_precision.astype(dtype)
     if prior_precision.ndim == 2:
