@@ -14,8 +14,8 @@ def e_optimal(*, prior_precision: Any = 1.0) -> Criterion:
     r"""``value = lambda_min(M)``, one over the variance of the worst known combination of parameters.
 
     While the smallest eigenvalue has a multiplicity above the rank of a factor (at the start, with a prior that is a
-    number), no single point can raise it and every gain is zero: sketch the factors to fewer parameters, or use
-    ``phi_p`` with a large exponent, a smooth form.
+    number), no single point can raise it and every gain is zero, which ``alfi.select`` refuses: sketch the factors to
+    fewer parameters, or use ``phi_p`` with a large exponent, a smooth form.
 
     Parameters
     ----------
@@ -38,11 +38,18 @@ def e_optimal(*, prior_precision: Any = 1.0) -> Criterion:
     [0, 2]
     """
     slow = from_matrix(Partial(_smallest), prior_precision=prior_precision)
-    return slow._replace(sensitivity=Partial(_sensitivity))
+    return slow._replace(gain=Partial(_gain, slow.gain), sensitivity=Partial(_sensitivity))
 
 
 def _smallest(information: Float[Array, "p p"]) -> Float[Array, ""]:
     return jnp.linalg.eigvalsh(information)[0]
+
+
+def _gain(slow: Partial, data: Factors, state: State, weight: Any = 1.0) -> Float[Array, " n"]:
+    """A change within the rounding error of an eigenvalue is none: noise must not look like a preference."""
+    gains = slow(data, state, weight)
+    error = data.p * jnp.finfo(gains.dtype).eps * jnp.max(jnp.abs(jnp.linalg.eigvalsh(state.shared)))
+    return jnp.where(jnp.abs(gains) <= error, 0, gains)
 
 
 def _sensitivity(data: Factors, state: State) -> Float[Array, " n"]:

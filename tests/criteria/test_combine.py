@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.tree_util import Partial
 
 from alfi import criteria, fisher, selection, testing
 from alfi.selection.sequential import take
@@ -14,37 +15,39 @@ POPULATION = np.r_[np.ones(N - 2), 2.0, 0.0]
 STEPS = [(4, 1.0), (7, 0.5), (4, -1.0), (9, 1.0)]
 
 
-def walk(criterion, data, *, jit=jax.jit):
-    """Gains, value, and (where there is one) sensitivity, at the start and after each move."""
+@jax.jit
+def walk(criterion, data):
+    """Gains, value and sensitivity at the start (a move of weight 0) and after each move; and refreshed at the end."""
 
     def say(state):
-        slope = None if criterion.sensitivity is None else criterion.sensitivity(data, state)
-        return criterion.gain(data, state), criterion.value(state), slope
+        return criterion.gain(data, state), criterion.value(state), criterion.sensitivity(data, state)
 
-    @jit
-    def run():
-        state = criterion.init(data, jnp.asarray(START), jnp.asarray(POPULATION))
-        said = [say(state)]
-        for index, weight in STEPS:
-            point = take(data, jnp.asarray([index]))
-            state = criterion.update(data, state, jnp.asarray(index), point, weight)
-            said.append(say(state))
-        if criterion.refresh is not None:
-            said.append(say(criterion.refresh(data, state)))
-        return said
+    def move(state, step):
+        index, weight = step
+        state = criterion.update(data, state, index, take(data, index[None]), weight)
+        return state, say(state)
 
-    return run()
+    start = criterion.init(data, jnp.asarray(START), jnp.asarray(POPULATION))
+    indices, weights = (jnp.asarray(column) for column in zip((0, 0.0), *STEPS, strict=True))
+    last, said = jax.lax.scan(move, start, (indices, weights))
+    return said, say(criterion.refresh(data, last))
+
+
+def keep(data, state):
+    return state
 
 
 def test_a_weighted_sum_adds_values_gains_and_slopes(close, getkey):
     data, scores = testing.dense(getkey(), N, 2, 4), jnp.asarray(np.random.default_rng(0).standard_normal(N))
     parts = criteria.d_optimal(), criteria.a_optimal(prior_precision=0.5), criteria.score()
-    together = walk(criteria.combine(*parts, weights=(2.0, 0.3, 1.0)), (data, data, scores))
-    alone = [walk(part, x) for part, x in zip(parts, (data, data, scores), strict=True)]
-    for step in range(len(STEPS) + 1):
-        for said, *each in zip(together[step], *(part[step] for part in alone), strict=True):
-            close(said, 2.0 * each[0] + 0.3 * each[1] + each[2])
-    jax.tree.map(lambda a, b: close(a, b, loss=1e6), together[-1], together[-2])  # refreshed
+    together, refreshed = walk(criteria.combine(*parts, weights=(2.0, 0.3, 1.0)), (data, data, scores))
+    alone = [
+        walk(part._replace(refresh=Partial(keep)), x)[0] for part, x in zip(parts, (data, data, scores), strict=True)
+    ]
+    for said, *each in zip(together, *alone, strict=True):
+        close(said, 2.0 * each[0] + 0.3 * each[1] + each[2])
+    for afresh, said in zip(refreshed, together, strict=True):
+        close(afresh, said[-1], loss=1e6)
 
 
 def test_a_part_of_weight_zero_does_not_count(close):
@@ -126,23 +129,29 @@ def soft_minimum(values):
     return -jax.nn.logsumexp(-3 * values) / 3
 
 
-@pytest.mark.parametrize("reduce", [jnp.mean, jnp.min, soft_minimum], ids=["mean", "worst", "soft"])
-@pytest.mark.parametrize("name", ["d_optimal", "v_optimal"])
+@pytest.mark.parametrize(
+    ("name", "reduce"),
+    [("v_optimal", jnp.mean), ("v_optimal", jnp.min), ("d_optimal", soft_minimum)],
+    ids=["mean", "worst", "soft"],
+)
 def test_over_equals_a_loop_over_the_members(name, reduce, close):
     members = [testing.last_layer(jax.random.key(e), N, 2, 2, 2) for e in range(3)]
     stacked = fisher.LastLayerFactors(*(jnp.stack(x, axis=1) for x in zip(*members, strict=True)))
     single = getattr(criteria, name)(prior_precision=0.4)
-    together = walk(criteria.over(single, reduce), stacked)
-    each = [walk(single, member) for member in members]
-    for step in range(len(STEPS) + 2):
-        gains, values, slopes = (jnp.stack([said[step][part] for said in each]) for part in range(3))
-        expected = jax.vmap(reduce, in_axes=1)(values[:, None] + gains) - reduce(values)
-        close(together[step][0], expected, loss=1e5)
-        close(together[step][1], reduce(values), loss=1e5)
-        close(together[step][2], jax.grad(reduce)(values) @ slopes, loss=1e5)
+    together, refreshed = walk(criteria.over(single, reduce), stacked)
+    gains, values, slopes = (
+        jnp.stack(said, axis=1) for said in zip(*(walk(single, m)[0] for m in members), strict=True)
+    )
+    for step in range(len(STEPS) + 1):
+        expected = jax.vmap(reduce, in_axes=1)(values[step][:, None] + gains[step]) - reduce(values[step])
+        close(together[0][step], expected, loss=1e5)
+        close(together[1][step], reduce(values[step]), loss=1e5)
+        close(together[2][step], jax.grad(reduce)(values[step]) @ slopes[step], loss=1e5)
     for step, (index, weight) in enumerate(STEPS):
         if weight == 1.0:
-            close(together[step][0][index], together[step + 1][1] - together[step][1], loss=1e5)
+            close(together[0][step][index], together[1][step + 1] - together[1][step], loss=1e5)
+    for afresh, said in zip(refreshed, together, strict=True):
+        close(afresh, said[-1], loss=1e6)
 
 
 def test_over_reduces_the_gains_of_distances(close):

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import alfi
 from alfi import criteria, fisher, selection, testing
 
 SCALES = np.array([1.0, 2.0, 3.0, 5.0])
@@ -123,15 +124,17 @@ def test_phi_p_tells_apart_what_e_optimality_cannot():
     """With a prior that is a number every direction is the worst: no single point raises the smallest eigenvalue."""
     data = testing.dense(jax.random.key(0), 9, 1, 4)
     _, gain, _ = ask(criteria.e_optimal(), data, jnp.zeros(9))
-    np.testing.assert_allclose(gain, 0, atol=1e-12)
-    _, gain, slope = ask(criteria.phi_p(20.0), data, jnp.zeros(9))
-    assert len(np.unique(np.argsort(gain))) == 9
+    np.testing.assert_array_equal(gain, 0)
+    with pytest.raises(ValueError, match="use phi_p"):
+        alfi.select(criteria.e_optimal(), data, 2)
+    _, gain, slope = ask(criteria.phi_p(2.0), data, jnp.zeros(9))
+    assert np.min(np.diff(np.sort(gain))) > 1e-6
     assert np.min(gain) > 1e-4
     assert np.all(np.isfinite(slope))
 
 
 def test_expected_information_gain_in_nats():
-    """T22: a linear model with normal noise, prior deviations (1, 1.5), observed at e1, e2 and e2: 1.1989476364 nats."""
+    """T22: a linear model with normal noise, prior deviations (1, 1.5), observed at e1, e2 and e2."""
     data = factors([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
     criterion = criteria.eig(prior_precision=[1.0, 1 / 1.5**2])
     gained = ask(criterion, data, jnp.ones(3))[0] - ask(criterion, data, jnp.zeros(3))[0]
