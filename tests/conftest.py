@@ -1,4 +1,4 @@
-"""For all tests: float64 is allowed, ranks are never promoted silently, keys are different and the same in every run."""
+"""For all tests: float64 is allowed, ranks are never promoted silently, keys are the same ones in every run."""
 
 import itertools
 
@@ -19,7 +19,7 @@ def getkey():
 
 @pytest.fixture(scope="session")
 def close():
-    """``assert_allclose`` with the tolerance that the coarser of the two dtypes allows; ``loss``: how many digits are lost."""
+    """``assert_allclose`` to the rounding error of the coarser of two dtypes, times ``loss``."""
 
     def assert_close(actual, desired, *, loss=1e4, scale=None):
         dtypes = [np.asarray(x).dtype for x in (actual, desired)]

@@ -97,7 +97,7 @@ def combine(*criteria: Criterion, weights: Any = None, fuse: Fuse = weighted_sum
         value, sensitivity = Partial(_no_value), None
     return Criterion(
         init=Partial(_init, criteria),
-        gain=Partial(_gain, criteria, exponents, Partial(fuse)),
+        gain=Partial(_gain, criteria, exponents, fuse if isinstance(fuse, Partial) else Partial(fuse)),
         update=Partial(_update, criteria),
         value=value,
         sensitivity=sensitivity,

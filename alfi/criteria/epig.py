@@ -1,6 +1,6 @@
 """Expected predictive information gain (EPIG): what a label tells about the predictions of the population, in nats."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,6 @@ from jaxtyping import Array, Float
 
 from alfi import linalg
 from alfi.criteria.predictive import predictive
-from alfi.criteria.score import score
 from alfi.typing import Criterion, State
 
 # Numbers held at once by ``epig_from_samples``: this many, in chunks of candidates with joint tables of all targets.
@@ -71,29 +70,37 @@ def epig_from_samples() -> Criterion:
     >>> [round(float(gain), 3) for gain in alfi.score(epig_from_samples(), jnp.array([certain, split, split]))]
     [0.0, 0.148, 0.148]
     """
-    additive = score()
     return Criterion(
         init=Partial(_init),
         gain=Partial(_gain),
         update=Partial(_update),
-        value=additive.value,
+        value=Partial(_value),
         sensitivity=Partial(_gain),
     )
 
 
+class Samples(NamedTuple):
+    """The value, and what candidates are to inform about."""
+
+    value: Float[Array, ""]
+    targets: Float[Array, "n members c"]
+    population: Float[Array, " n"]  # sums to 1
+
+
 def _init(data: Float[Array, "n members c"], weights: Array, population: Array) -> State:
-    n, members, c = data.shape
-    marginal = data.mean(axis=1)
-    share = population / jnp.sum(population)
+    shared = Samples(jnp.zeros((), data.dtype), data, population / jnp.sum(population))
+    n, _, c = data.shape
+    chunk = max(1, min(n, MEMORY // (n * c * c)))
+    scores = jax.lax.map(lambda candidate: _mutual_information(candidate, shared), data, batch_size=chunk)
+    return State(shared._replace(value=jnp.sum(jnp.where(weights != 0, weights * scores, 0))), scores)
 
-    def one(candidate: Float[Array, "members c"]) -> Float[Array, ""]:
-        joint = jnp.einsum("ka,nkb->nab", candidate, data, precision="highest") / members
-        apart = candidate.mean(axis=0)[None, :, None] * marginal[:, None, :]
-        ratio = jnp.where(joint > 0, joint / jnp.where(joint > 0, apart, 1), 1)
-        return jnp.maximum(jnp.sum(share * jnp.sum(xlogy(joint, ratio), axis=(1, 2))), 0)
 
-    scores = jax.lax.map(one, data, batch_size=max(1, min(n, MEMORY // (n * c * c))))
-    return State(jnp.sum(jnp.where(weights != 0, weights * scores, 0)), scores)
+def _mutual_information(candidate: Float[Array, "members c"], shared: Samples) -> Float[Array, ""]:
+    """Of the labels of a candidate and of a target, in the mean over the targets; not negative."""
+    joint = jnp.einsum("ka,nkb->nab", candidate, shared.targets, precision="highest") / candidate.shape[0]
+    apart = candidate.mean(axis=0)[None, :, None] * shared.targets.mean(axis=1)[:, None, :]
+    ratio = jnp.where(joint > 0, joint / jnp.where(joint > 0, apart, 1), 1)
+    return jnp.maximum(jnp.sum(shared.population * jnp.sum(xlogy(joint, ratio), axis=(1, 2))), 0)
 
 
 def _gain(data: Array, state: State, weight: Any = 1.0) -> Float[Array, " n"]:
@@ -102,5 +109,10 @@ def _gain(data: Array, state: State, weight: Any = 1.0) -> Float[Array, " n"]:
 
 
 def _update(data: Array, state: State, index: Array, point: Array, weight: Any = 1.0) -> State:
-    del data, point
-    return State(state.shared + weight * state.local[index], state.local)
+    del data, index
+    value = state.shared.value + weight * _mutual_information(point[0], state.shared)
+    return State(state.shared._replace(value=value), state.local)
+
+
+def _value(state: State) -> Float[Array, ""]:
+    return state.shared.value

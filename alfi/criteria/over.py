@@ -43,7 +43,7 @@ def over(criterion: Criterion, reduce: Callable[[Float[Array, " e"]], Float[Arra
     >>> alfi.select(worst, alfi.fisher.DenseFactors(array), 1).indices.tolist()
     [2]
     """
-    reduce = Partial(reduce)
+    reduce = reduce if isinstance(reduce, Partial) else Partial(reduce)
     return Criterion(
         init=Partial(_init, criterion),
         gain=Partial(_gain, criterion, reduce),

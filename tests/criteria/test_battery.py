@@ -303,9 +303,12 @@ def test_update_equals_init_and_refresh(name, kind, close):
         jax.tree.map(lambda a, b: close(a, b, loss=1e5), state, afresh)
 
 
-@cases
+@pytest.mark.parametrize(("name", "kind"), [(name, kind) for name in EVERYWHERE for kind in FACTORS])
 def test_sensitivity_is_the_derivative_of_value(name, kind, close):
-    """By automatic differentiation of ``value(init(.))`` in the design, at all designs of the path."""
+    """By automatic differentiation of ``value(init(.))`` in the design, at all designs of the path.
+
+    For the others ``from_matrix`` has said it above, by automatic differentiation of the function of M.
+    """
     data, _, population = problem(kind)
     slope = jax.jit(jax.vmap(jax.grad(lambda w, c: c.value(c.init(data, w, population))), (0, None)))
     expected = slope(jnp.asarray(designs(0)), CRITERIA[name][0](prior_precision=PRIORS["matrix"]))

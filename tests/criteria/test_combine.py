@@ -169,3 +169,21 @@ def test_over_reduces_the_gains_of_distances(close):
         assert index == np.argmax(gains)
         close(gain, gains[index], loss=1e5)
         chosen.append(index)
+
+
+def test_fresh_combinations_are_not_traced_again():
+    traces = []
+
+    @jax.jit
+    def gains(criterion, data):
+        traces.append(1)
+        return criterion.gain(data, criterion.init(data, jnp.zeros(N), jnp.ones(N)))
+
+    data = fisher.DenseFactors(testing.normal(jax.random.key(0), (N, 2, 1, 3)))
+    answers = []
+    for precision in (1.0, 2.0):
+        one = criteria.over(criteria.d_optimal(prior_precision=precision), jnp.min)
+        both = criteria.combine(one, criteria.score(), weights=(precision, 1.0), fuse=criteria.product)
+        answers.append(gains(both, (data, jnp.arange(float(N)))))
+    assert len(traces) == 1
+    assert not np.allclose(*answers)
