@@ -19,7 +19,8 @@ def c_optimal(c: Any, *, prior_precision: Any = 1.0) -> Criterion:
 
     Returns
     -------
-    Criterion on Factors: L-optimality with ``L = c c^T``, and its state and cost.
+    Criterion on Factors: L-optimality with ``L = c c^T``. State: an r x r matrix and r numbers [n]; a pick costs one
+    pass over the factors, as for D-optimality.
 
     Raises
     ------

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from jax.tree_util import Partial
 from jaxtyping import Array
 
-from alfi.criteria.linear import by_matrix, by_root, linear
+from alfi.criteria.few_functions import few_functions
+from alfi.criteria.linear import by_matrix, linear
 from alfi.criteria.posterior import hyperparameter
 from alfi.typing import Criterion, Factors
 
@@ -21,14 +22,15 @@ def l_optimal(matrix: Any = None, *, root: Any = None, prior_precision: Any = 1.
         L [p, p]; only its symmetric part counts, and concavity needs it positive semi-definite. The information of a
         target set makes this V-optimality for that set.
     root
-        Instead of ``matrix``: K [p, k], cheaper where k is less than p.
+        Instead of ``matrix``: K [p, k], cheaper where k is not much more than the rank r of the factors.
     prior_precision
         ``M_0``: a positive number, a diagonal [p] or a matrix [p, p].
 
     Returns
     -------
-    Criterion on Factors. State: ``S_i = A_i M^-1 A_i^T`` and ``N_i = A_i M^-1 L M^-1 A_i^T`` [r, r, n], updated
-    exactly: a pick costs one pass over the factors.
+    Criterion on Factors. Concave in the design. State: ``S_i = A_i M^-1 A_i^T`` and ``N_i = A_i M^-1 L M^-1 A_i^T``
+    [r, r, n], with a root ``W_i = A_i M^-1 K`` [r, k, n] instead; updated exactly: a pick costs one pass over the
+    factors.
 
     Raises
     ------
@@ -49,7 +51,7 @@ def l_optimal(matrix: Any = None, *, root: Any = None, prior_precision: Any = 1.
     if (matrix is None) == (root is None):
         raise ValueError("l_optimal needs exactly one of matrix (L [p, p]) and root (K [p, k] with L = K K^T).")
     if root is not None:
-        return linear(Partial(_root, _two_axes("root", root)), prior_precision)
+        return few_functions(_two_axes("root", root), prior_precision)
     matrix = _two_axes("matrix", matrix)
     if matrix.shape[0] != matrix.shape[1]:
         raise ValueError(f"l_optimal needs a square matrix [p, p]; got shape {matrix.shape}. Is it a root?")
@@ -65,15 +67,6 @@ def _two_axes(name: str, value: Any) -> Array:
 
 def _matrix(matrix: Array, data: Factors, population: Array) -> Partial:
     del population
-    return Partial(by_matrix, _fitting(matrix, data))
-
-
-def _root(root: Array, data: Factors, population: Array) -> Partial:
-    del population
-    return Partial(by_root, _fitting(root, data))
-
-
-def _fitting(value: Array, data: Factors) -> Array:
-    if value.shape[0] != data.p:
-        raise ValueError(f"the factors have {data.p} parameters; L, its root or c has {value.shape[0]} rows.")
-    return value.astype(jnp.result_type(*jax.tree.leaves(data)))
+    if matrix.shape[0] != data.p:
+        raise ValueError(f"the factors have {data.p} parameters; the matrix L has {matrix.shape[0]}.")
+    return Partial(by_matrix, matrix.astype(jnp.result_type(*jax.tree.leaves(data))))

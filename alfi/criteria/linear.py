@@ -1,4 +1,4 @@
-"""Criteria linear in the covariance, ``-tr(L M^-1)``: one exact incremental cache for A-, V-, c- and L-optimality."""
+"""Criteria linear in the covariance, ``-tr(L M^-1)``: one exact incremental cache for A-, V- and L-optimality."""
 
 from typing import Any, NamedTuple
 
@@ -44,11 +44,6 @@ def linear(target: Partial, prior_precision: Any) -> Criterion:
 def by_matrix(matrix: Float[Array, "p p"], x: Float[Array, "p s"]) -> Float[Array, "p s"]:
     """``L X`` for L as it is."""
     return jnp.matmul(matrix, x, precision="highest")
-
-
-def by_root(root: Float[Array, "p k"], x: Float[Array, "p s"]) -> Float[Array, "p s"]:
-    """``L X`` for ``L = K K^T``, K having few columns."""
-    return jnp.matmul(root, jnp.matmul(root.T, x, precision="highest"), precision="highest")
 
 
 def by_identity(x: Float[Array, "p s"]) -> Float[Array, "p s"]:
