@@ -50,7 +50,11 @@ MISTAKES = [
     (lambda: alfi.select(D, factors(), 1, costs=jnp.arange(N)), "costs must be positive."),
     (lambda: alfi.select(D, factors(), 3, groups=np.arange(N) % 2), "batch_size is 3, but the available examples form only 2 groups."),
     (
-        lambda: alfi.select(criteria.d_optimal(prior_precision=-1000.0), factors(), 2),
+        lambda: criteria.d_optimal(prior_precision=-1000.0),
+        "prior_precision must be finite and not negative; got -1000.0. Positive is safe.",
+    ),
+    (
+        lambda: alfi.select(criteria.d_optimal(prior_precision=0.0), factors(), 2),
         "2 of 2 picks failed: the criterion's gain was not a number for every example left. "
         "Is the prior precision positive and large enough for this precision of arithmetic?",
     ),
