@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from alfi import linalg
 from alfi.criteria.posterior import Posterior, hyperparameter, invert, move, pool_last, posterior
-from alfi.typing import Criterion, Factors, State
+from alfi.typing import Criterion, Factors, Known, State
 
 
 class Shared(NamedTuple):
@@ -59,6 +59,7 @@ def v_optimal(*, prior_precision: Any = 1.0) -> Criterion:
         value=Partial(_value),
         sensitivity=Partial(_sensitivity),
         refresh=Partial(_refresh),
+        known=Known(concave=True, degree=-1),
     )
 
 
