@@ -69,3 +69,13 @@ def room(problem: Problem, at: Iterate) -> Float[Array, ""]:
     best = vertex(at.slope, problem.available, problem.budget, problem.cap)
     used = problem.available | (at.z > 0)
     return jnp.sum(jnp.where(used, at.slope * (best - at.z), 0))
+
+
+def mass(at: Iterate) -> Float[Array, ""]:
+    """``|z . slope|``: p for D without prior, ``|value|`` for A, c, V and E; the unit of relative gaps."""
+    return jnp.abs(jnp.sum(jnp.where(at.z > 0, at.z * at.slope, 0)))
+
+
+def rounding(at: Iterate) -> Float[Array, ""]:
+    """By how much two values of nearly the same design may differ for no reason."""
+    return 16 * jnp.finfo(at.z.dtype).eps * (jnp.abs(at.value) + mass(at))

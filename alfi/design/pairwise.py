@@ -4,14 +4,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from alfi.design.iterate import Iterate, Problem
+from alfi.design.iterate import Iterate, Problem, rounding
 from alfi.selection.sequential import take
 from alfi.typing import State
 
 # Candidates that one scoring of the pool hands to the pairwise steps: so many, or this share of the pool.
 CANDIDATES, SHARE = 64, 16
 # Evaluations of the slope in a line search.
-TRIALS = 9
+TRIALS = 10
 
 
 def pairwise(problem: Problem, at: Iterate, alive: Bool[Array, " n"], step: Array) -> Float[Array, " n"]:
@@ -22,6 +22,7 @@ def pairwise(problem: Problem, at: Iterate, alive: Bool[Array, " n"], step: Arra
     """
     del step
     criterion, cap, n = problem.criterion, jnp.minimum(problem.cap, problem.budget), at.z.shape[0]
+    slack = rounding(at)
     rank = jnp.zeros(n, int)
     for first in (jnp.where(alive & (at.z < cap), -at.slope, jnp.inf), jnp.where(at.z > 0, at.slope, jnp.inf)):
         rank = rank.at[jnp.argsort(first, stable=True)].min(jnp.arange(n) - n)  # the best of both ranks, from -n
@@ -40,11 +41,13 @@ def pairwise(problem: Problem, at: Iterate, alive: Bool[Array, " n"], step: Arra
         pair_state = State(state.shared, jax.tree.map(lambda leaf: jnp.take(leaf, both, axis=-1), state.local))
 
         def moved(x):
+            """Slope at a step x; nan if it says to go further although the value is lower: a singular design."""
             point = [take(pair, jnp.asarray([m])) for m in range(2)]
             after = criterion.update(pair, pair_state, jnp.asarray(1), point[1], x)
             after = criterion.update(pair, after, jnp.asarray(0), point[0], -x)
             slopes = criterion.sensitivity(pair, after)
-            return slopes[1] - slopes[0]
+            difference, worse = slopes[1] - slopes[0], ~(criterion.value(after) >= criterion.value(state) - slack)
+            return jnp.where((difference > 0) & worse, jnp.nan, difference)
 
         longest = jnp.minimum(z[i], cap - z[j])
         better = up[j] - down[i]
@@ -65,20 +68,22 @@ def pairwise(problem: Problem, at: Iterate, alive: Bool[Array, " n"], step: Arra
 def line_search(slope, start: Float[Array, ""], longest: Float[Array, ""]) -> Float[Array, ""]:
     """The zero of a decreasing ``slope`` in [0, longest], positive (``start``) at 0; ``longest`` if it stays positive.
 
-    Secant steps inside a bracket; a slope that is not a number (a singular design) is beyond the zero.
+    Secant steps inside a bracket, the first trial at its end; a slope that is not a number is beyond the zero.
     """
-    end = slope(longest)
 
-    def trial(_, carry):
+    def trial(count, carry):
         x, low, high, last, last_slope, best, best_slope = carry
         here = slope(x)
+        arrived = (count == 0) & (here >= 0)
         low, high = jnp.where(here > 0, x, low), jnp.where(here > 0, high, x)
-        closer = jnp.abs(here) < jnp.abs(best_slope)
-        best, best_slope = jnp.where(closer, x, best), jnp.where(closer, here, best_slope)
+        closer = arrived | (jnp.abs(here) < jnp.abs(best_slope))
+        best, best_slope = jnp.where(closer, x, best), jnp.where(arrived, 0, jnp.where(closer, here, best_slope))
         secant = x - here * (x - last) / (here - last_slope)
-        inside = (secant > low) & (secant < high)
-        return jnp.where(inside, secant, (low + high) / 2), low, high, x, here, best, best_slope
+        inside = (secant > low) & (secant < high) & (count > 0)
+        middle = jnp.where(count == 0, longest / 1024, (low + high) / 2)
+        # Past the first trial, from which a secant would be too long.
+        last, last_slope = jnp.where(count == 0, 0, x), jnp.where(count == 0, start, here)
+        return jnp.where(inside, secant, middle), low, high, last, last_slope, best, best_slope
 
     zero = jnp.zeros_like(longest)
-    best = jax.lax.fori_loop(0, TRIALS, trial, (longest / 1024, zero, longest, zero, start, zero, start))[5]
-    return jnp.where(end >= 0, longest, best)
+    return jax.lax.fori_loop(0, TRIALS, trial, (longest, zero, longest, zero, start, zero, start))[5]

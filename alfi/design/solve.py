@@ -8,13 +8,16 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from alfi.design.deletion import supporting
-from alfi.design.iterate import Iterate, Problem, evaluate, problem, room
+from alfi.design.iterate import Iterate, Problem, evaluate, mass, problem, room, rounding
 from alfi.design.pairwise import pairwise
 from alfi.design.simplex import rescale
 from alfi.typing import Criterion, Design
 
 # Widths of the smoothing of a criterion with kinks, in units of its value over log p; one after another.
 WIDTHS = (1e-1, 1e-2, 1e-3, 1e-4)
+
+# Of the rise that the slope promises, a step must bring at least this part.
+PART = 0.01
 
 
 def multiplicative(problem: Problem, at: Iterate, alive: Bool[Array, " n"], step: Array) -> Float[Array, " n"]:
@@ -123,15 +126,18 @@ def solve(
     if criterion.smoothed is None:
         z, value, bound = _ascend(task, z, method, iterations, tolerance)
     else:
-        start = evaluate(task, z)
-        value, bound = start.value, jnp.asarray(jnp.inf, float)
-        unit = jnp.abs(value) / jnp.log(max(2, task.data.p))
-        for width in WIDTHS:
+        start = evaluate(task, z).value
+        unit = jnp.abs(start) / jnp.log(max(2, task.data.p))
+
+        def sharpen(carry, width):
+            z, value, bound = carry
             smooth = task._replace(criterion=criterion.smoothed(width * unit))
             found, _, above = _ascend(smooth, z, method, iterations, tolerance)
             reached = evaluate(task, found).value
-            z, value = jnp.where(reached >= value, found, z), jnp.fmax(value, reached)
-            bound = jnp.fmin(bound, above)
+            return (jnp.where(reached >= value, found, z), jnp.fmax(value, reached), jnp.fmin(bound, above)), None
+
+        first = z, start, jnp.asarray(jnp.inf, start.dtype)
+        z, value, bound = jax.lax.scan(sharpen, first, jnp.asarray(WIDTHS, start.dtype))[0]
     fits = task.cap * count >= task.budget * (1 - 1e-6)
     nan = jnp.full((), jnp.nan, value.dtype)
     return Design(z, jnp.where(fits, value, nan), jnp.where(fits, bound, nan) if concave else nan)
@@ -140,7 +146,7 @@ def solve(
 def _ascend(
     task: Problem, z: Array, method: str, iterations: int, tolerance: float | Array
 ) -> tuple[Float[Array, " n"], Float[Array, ""], Float[Array, ""]]:
-    """Design, value and best bound: moves are kept if they do not lower the value, else the step is halved."""
+    """Design, value and best bound: moves are kept if they raise the value, else the step is halved."""
     move, longest = METHODS[method]
 
     def look(at: Iterate, alive: Array, bound: Array) -> tuple[Array, Array, Array]:
@@ -148,19 +154,28 @@ def _ascend(
         if task.criterion.known.logdet:
             alive = alive & supporting(task, at, gap)
         bound = jnp.fmin(bound, at.value + gap)
-        mass = jnp.sum(jnp.where(at.z > 0, at.z * at.slope, 0))
-        return alive, bound, tolerance * jnp.abs(mass)
+        return alive, bound, tolerance * mass(at)
 
     def body(carry):
         count, at, alive, bound, step, _ = carry
         z = rescale(jnp.where(alive, move(task, at, alive, step), 0), task.budget, task.cap)
         new = evaluate(task, z)
-        better = new.value >= at.value - 8 * jnp.finfo(z.dtype).eps * jnp.abs(at.value)
+        slack = rounding(at)
+        if method == "pairwise":  # many steps may drift along a valley: further in the same direction, if that is better
+            leap = jnp.where(alive, jnp.maximum(z + step * (z - at.z), 0), 0)
+            far = evaluate(task, rescale(leap, task.budget, task.cap))
+            further = far.value > new.value + slack
+            new = jax.tree.map(lambda a, b: jnp.where(further, a, b), far, new)
+            better = new.value >= at.value - slack
+            step, stuck = jnp.where(further, 2 * step, jnp.maximum(step / 2, 1)), ~better | jnp.all(new.z == at.z)
+        else:
+            promised = jnp.sum(jnp.where(alive, at.slope * (z - at.z), 0))
+            better = new.value >= at.value + PART * promised - slack
+            step = jnp.where(better, jnp.minimum(1.3 * step, longest), step / 2)
+            stuck = step < 1e-9
         alive, bound, enough = look(new, alive, bound)
         at = jax.tree.map(lambda a, b: jnp.where(better, a, b), new, at)
-        step = jnp.where(better, jnp.minimum(1.3 * step, longest), step / 2)
-        done = (bound - at.value <= enough) | (step < 1e-9) | jnp.isnan(at.value)
-        return count + 1, at, alive, bound, step, done
+        return count + 1, at, alive, bound, step, (bound - at.value <= enough) | stuck | jnp.isnan(at.value)
 
     at = evaluate(task, z)
     alive, bound, enough = look(at, task.available, jnp.asarray(jnp.nan, float))
