@@ -1,6 +1,19 @@
 """alfi: active learning with Fisher information, in JAX. A strategy is factors x criterion x selection rule."""
 
-from alfi import criteria, data, design, fisher, likelihoods, loop, metrics, models, selection, strategies, training, typing
+from alfi import (
+    criteria,
+    data,
+    design,
+    fisher,
+    likelihoods,
+    loop,
+    metrics,
+    models,
+    selection,
+    strategies,
+    training,
+    typing,
+)
 from alfi.interactive import score, select, spectrum
 from alfi.pool import pool
 from alfi.typing import (

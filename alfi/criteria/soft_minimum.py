@@ -15,8 +15,8 @@ from alfi.typing import Criterion, Factors, Known, State
 def soft_minimum(width: Any, *, prior_precision: Any = 1.0) -> Criterion:
     r"""``value = -width log mean_j exp(-l_j / width)`` over the eigenvalues l_j of M.
 
-    Concave, at least the smallest eigenvalue and at most ``width log p`` above it. Its tangents bound E-optimality: their
-    slope ``tr(E A_i^T A_i)`` with ``E = exp(-M / width)``, scaled to trace one, is the dual of E-optimality.
+    Concave, at least the smallest eigenvalue and at most ``width log p`` above it. Its tangents bound E-optimality:
+    their slope ``tr(E A_i^T A_i)`` with ``E = exp(-M / width)``, scaled to trace one, is the dual of E-optimality.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from alfi.typing import Criterion, State
 
 
 class Problem(NamedTuple):
-    """What is maximised, and over what: ``value(weights + z)`` over ``0 <= z <= cap`` on ``available``, sum ``budget``."""
+    """Maximise ``value(weights + z)`` over ``0 <= z <= cap`` on the available rows, ``sum z = budget``."""
 
     criterion: Criterion
     data: Any
@@ -48,9 +48,7 @@ def problem(
         if jnp.shape(vector) != (n,):
             raise ValueError(f"{name} must have length {n}, one entry for each example; got {jnp.shape(vector)}.")
     available = jnp.asarray(available, bool)
-    return Problem(
-        criterion, data, weights, available, population, jnp.asarray(budget, float), jnp.asarray(cap, float)
-    )
+    return Problem(criterion, data, weights, available, population, jnp.asarray(budget, float), jnp.asarray(cap, float))
 
 
 def evaluate(problem: Problem, z: Float[Array, " n"]) -> Iterate:

@@ -15,7 +15,7 @@ from alfi.typing import Criterion, Selection
 METHODS = ("greedy", "exchange", "ftrl", "apportion")
 
 
-def round(  # noqa: A001  (the word of the field)
+def round(
     design: Float[Array, " n"],
     criterion: Criterion,
     data: Any,
@@ -36,8 +36,8 @@ def round(  # noqa: A001  (the word of the field)
         ``solve(...).weights``, for the same problem.
     method
         ``"greedy"``: greedy search on the support; ``"exchange"``: the same, then swaps with the whole pool as long as
-        they help; ``"ftrl"``: regret minimisation with rate ``eta``; ``"apportion"``: examples may be repeated, as often
-        as ``apportion`` says.
+        they help; ``"ftrl"``: regret minimisation with rate ``eta``; ``"apportion"``: examples may be repeated, as
+        often as ``apportion`` says.
     support
         z above this counts as support.
     criterion, data, weights, available, population

@@ -101,8 +101,8 @@ def solve(
     Cost: an iteration is ``init`` and ``sensitivity`` of the whole pool, for a last layer ``n (c d)^2 + (c d)^3``;
     pairwise adds ``n / 16`` steps of about twenty moves ``r p^2``: for p up to a few hundred.
 
-    Source: Pukelsheim 2006, doi 10.1137/1.9780898719109; Lacoste-Julien & Jaggi 2015, arXiv 1511.05932 (pairwise steps);
-    Silvey, Titterington & Torsney 1978, doi 10.1080/03610927808827719 (multiplicative); Harman & Pronzato 2007,
+    Source: Pukelsheim 2006, doi 10.1137/1.9780898719109; Lacoste-Julien & Jaggi 2015, arXiv 1511.05932 (pairwise
+    steps); Silvey, Titterington & Torsney 1978, doi 10.1080/03610927808827719 (multiplicative); Harman & Pronzato 2007,
     doi 10.1016/j.spl.2006.05.014 (deletion).
 
     Examples
@@ -161,7 +161,9 @@ def _ascend(
         z = rescale(jnp.where(alive, move(task, at, alive, step), 0), task.budget, task.cap)
         new = evaluate(task, z)
         slack = rounding(at)
-        if method == "pairwise":  # many steps may drift along a valley: further in the same direction, if that is better
+        if (
+            method == "pairwise"
+        ):  # many steps may drift along a valley: further in the same direction, if that is better
             leap = jnp.where(alive, jnp.maximum(z + step * (z - at.z), 0), 0)
             far = evaluate(task, rescale(leap, task.budget, task.cap))
             further = far.value > new.value + slack

@@ -83,7 +83,7 @@ def improve(
         gains = criterion.gain(data, state)
         return gains if costs is None else gains / costs
 
-    def without(state, index, sign):
+    def moved(state, index, sign):
         found = index < n
         index = jnp.minimum(index, n - 1)
         weight = jnp.where(found, sign, 0.0).astype(jnp.result_type(*jax.tree.leaves(state)))
@@ -93,14 +93,12 @@ def improve(
         count, state, indices, _ = carry
         free = available & ~jnp.zeros(n, bool).at[indices].set(True, mode="drop")
         movable = jnp.isfinite(losses(criterion, data, state, indices, costs))
-        if groups is not None:
-            mine = jnp.where(indices < n, groups[jnp.minimum(indices, n - 1)], groups.min() - 1)
-            taken = jnp.any(groups[:, None] == mine[None], axis=1)
+        owner = jnp.arange(n) if groups is None else groups
+        taken = jnp.isin(owner, jnp.where(indices < n, owner[jnp.minimum(indices, n - 1)], owner.min() - 1))
 
         def best_swap(index):
-            gains = gains_of(without(state, index, -1.0))
-            allowed = free if groups is None else free & (~taken | (groups == groups[jnp.minimum(index, n - 1)]))
-            masked, kept = pickable(gains, allowed), gains[jnp.minimum(index, n - 1)]
+            gains, row = gains_of(moved(state, index, -1.0)), jnp.minimum(index, n - 1)
+            masked, kept = pickable(gains, free & (~taken | (owner == owner[row]))), gains[row]
             best = jnp.argmax(masked)
             # A swap must gain more than rounding, or two points might change places for ever.
             rounding = jnp.sqrt(jnp.finfo(gains.dtype).eps) * jnp.maximum(jnp.abs(masked[best]), jnp.abs(kept))
@@ -112,7 +110,7 @@ def improve(
         slot = jnp.argmax(better)
         again = better[slot] > 0
         old, new = jnp.where(again, indices[slot], n), jnp.where(again, others[slot], n)
-        state = without(without(state, old, -1.0), new, 1.0)
+        state = moved(moved(state, old, -1.0), new, 1.0)
         if criterion.refresh is not None:
             state = criterion.refresh(data, state)
         return count + 1, state, indices.at[slot].set(jnp.where(again, new, indices[slot])), again

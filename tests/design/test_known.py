@@ -298,17 +298,53 @@ LOG = (U + T) * T * (np.log(U + T) - np.log(T)) / U - T
 EDGE, PROBIT, N17 = 1.5434046384, 1.1381012775, [(30, 0), (3.861406, 0), (30, 5.111376), (4.600633, 4.168798)]
 # Nonlinear models, D: name: (regressors of x, candidates, support, det, trace of the inverse; None: not stated)
 MODELS = {
-    "T12 logistic": (lambda x: logistic(x)[:, None] * powers(x, 1), grid(-8, 8, (-EDGE, EDGE)), (-EDGE, EDGE), 0.05011849434, 9.788302065),
-    "T12 probit": (lambda x: probit(x)[:, None] * powers(x, 1), grid(-6, 6, (-PROBIT, PROBIT)), (-PROBIT, PROBIT), 0.1986837312, 4.524520609),
+    "T12 logistic": (
+        lambda x: logistic(x)[:, None] * powers(x, 1),
+        grid(-8, 8, (-EDGE, EDGE)),
+        (-EDGE, EDGE),
+        0.05011849434,
+        9.788302065,
+    ),
+    "T12 probit": (
+        lambda x: probit(x)[:, None] * powers(x, 1),
+        grid(-6, 6, (-PROBIT, PROBIT)),
+        (-PROBIT, PROBIT),
+        0.1986837312,
+        4.524520609,
+    ),
     "T13 Poisson": (lambda x: np.exp(x / 2)[:, None] * powers(x, 1), grid(-4, 2, (0,)), (0, 2), np.exp(2), None),
-    "T14 decay": (lambda x: np.c_[np.exp(-0.7 * x), -3 * x * np.exp(-0.7 * x)], grid(0, 20, (1 / 0.7,)), (0, 1 / 0.7), 0.6214375251, None),
+    "T14 decay": (
+        lambda x: np.c_[np.exp(-0.7 * x), -3 * x * np.exp(-0.7 * x)],
+        grid(0, 20, (1 / 0.7,)),
+        (0, 1 / 0.7),
+        0.6214375251,
+        None,
+    ),
     "T14 offset": (lambda x: np.c_[np.ones(len(x)), -x * np.exp(-10 * x)], grid(0, 1), (0, 0.1), 0.0003383382081, None),
-    "T15 Michaelis-Menten": (lambda x: np.c_[x / (K + x), -x / (K + x) ** 2], grid(0, B, (10 / 7,)), (10 / 7, B), 0.001308195221, 339.264),
-    "T16 log-linear": (lambda x: np.c_[np.ones(len(x)), np.log(x + T), 1 / (x + T)], grid(0, U, (LOG,)), (0, LOG, U), None, None),
-    "T16 Emax": (lambda x: np.c_[np.ones(len(x)), x / (x + T), -x / (x + T) ** 2], grid(0, U, (12.5,)), (0, 12.5, U), None, None),
+    "T15 Michaelis-Menten": (
+        lambda x: np.c_[x / (K + x), -x / (K + x) ** 2],
+        grid(0, B, (10 / 7,)),
+        (10 / 7, B),
+        0.001308195221,
+        339.264,
+    ),
+    "T16 log-linear": (
+        lambda x: np.c_[np.ones(len(x)), np.log(x + T), 1 / (x + T)],
+        grid(0, U, (LOG,)),
+        (0, LOG, U),
+        None,
+        None,
+    ),
+    "T16 Emax": (
+        lambda x: np.c_[np.ones(len(x)), x / (x + T), -x / (x + T) ** 2],
+        grid(0, U, (12.5,)),
+        (0, 12.5, U),
+        None,
+        None,
+    ),
     "T17 mixed inhibition": (mixed_inhibition, plane(N17), N17, 1.247927297e-11, None),
     "T20": (lambda x: np.c_[x, x**2], grid(0, 1), (0.5, 1), 1 / 64, None),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -406,7 +442,10 @@ T21 = {
 
 def test_t21_rooney_biegler_as_criteria():
     a, k, s = 15.0, 0.5, 0.1
-    jacobian = lambda t: np.c_[1 - np.exp(-k * t), a * t * np.exp(-k * t)] / s
+
+    def jacobian(t):
+        return np.c_[1 - np.exp(-k * t), a * t * np.exp(-k * t)] / s
+
     times = np.arange(11.0)
     data = factors(jacobian(times))
     prior = information(factors(jacobian(np.array([1.0, 2, 3, 4, 5, 7]))), np.ones(6))
@@ -427,13 +466,13 @@ def test_t21_rooney_biegler_as_criteria():
         assert int(jnp.argmax(c.gain(data, c.init(data, jnp.zeros(11), jnp.ones(11))))) == 10
     scaled = jacobian(np.array([5.0])) * [a, k]
     np.testing.assert_allclose(scaled.T @ scaled, [[18957.7789, 4238.2717], [4238.2717, 947.5238]], rtol=1e-7)
-    np.testing.assert_allclose(
-        factors([[2, 3, 6, 1]]).information(jnp.ones(1)), np.outer([2, 3, 6, 1], [2, 3, 6, 1])
-    )
+    np.testing.assert_allclose(factors([[2, 3, 6, 1]]).information(jnp.ones(1)), np.outer([2, 3, 6, 1], [2, 3, 6, 1]))
 
 
 def test_t22_expected_information_gain_of_a_linear_gaussian_model():
     data = factors([[1, 0], [0, 1], [0, 1]])
     half = D(prior=[1.0, 1 / 1.5**2])
-    gain = half.value(half.init(data, jnp.ones(3), jnp.ones(3))) - half.value(half.init(data, jnp.zeros(3), jnp.ones(3)))
+    gain = half.value(half.init(data, jnp.ones(3), jnp.ones(3))) - half.value(
+        half.init(data, jnp.zeros(3), jnp.ones(3))
+    )
     np.testing.assert_allclose(gain / 2, 1.1989476364, rtol=1e-10)
