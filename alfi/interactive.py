@@ -91,8 +91,8 @@ def select(
     Raises
     ------
     ValueError
-        If data hold NaN or infinity, lengths differ, ``batch_size`` is not between 1 and the number available, or picks
-        failed numerically.
+        If data hold NaN or infinity, lengths differ, ``batch_size`` is not between 1 and the number available, picks
+        failed numerically, or the gain of every available example is 0.
 
     Examples
     --------
@@ -130,6 +130,14 @@ def select(
             f"{failed} of {batch_size} picks failed: the criterion's gain was not a number for every example left. "
             "Is the prior precision positive and large enough for this precision of arithmetic?"
         )
+    if isinstance(data, Factors) and float(picked.gains[0]) == 0:
+        gains = _score(criterion, data, weights, population, jnp.ones((), weights.dtype))
+        if not bool(jnp.any(available & (gains != 0))):
+            raise ValueError(
+                "the gain of every available example is 0: the criterion does not tell them apart. With E-optimality "
+                "no single example raises a smallest eigenvalue of higher multiplicity than its rank: use phi_p, or "
+                "sketch the factors to fewer parameters."
+            )
     return picked
 
 

@@ -7,7 +7,7 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
 from alfi import linalg
-from alfi.criteria.posterior import Posterior, hyperparameter, invert, move, pool_last, posterior
+from alfi.criteria.posterior import Posterior, invert, move, pool_last, posterior, prior_hyperparameter
 from alfi.typing import Criterion, Factors, Known, State
 
 
@@ -36,7 +36,7 @@ def d_optimal(*, prior_precision: Any = 1.0) -> Criterion:
     >>> alfi.select(d_optimal(), factors, 2).indices.tolist()
     [0, 2]
     """
-    prior = hyperparameter(prior_precision)
+    prior = prior_hyperparameter(prior_precision)
     return Criterion(
         init=Partial(_init, prior),
         gain=Partial(_gain),

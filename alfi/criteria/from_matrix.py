@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
-from alfi.criteria.posterior import hyperparameter, prior_information
+from alfi.criteria.posterior import prior_hyperparameter, prior_information
 from alfi.typing import Criterion, Factors, Known, State
 
 # Numbers held at once by ``gain``: this many, in chunks of candidates of p x p matrices.
@@ -42,12 +42,12 @@ def from_matrix(phi: Callable[[Array], Array], *, prior_precision: Any = 1.0, kn
     >>> import alfi
     >>> e_optimal = from_matrix(lambda M: jnp.linalg.eigvalsh(M)[0])
     >>> factors = alfi.fisher.DenseFactors(jnp.array([[[3.0, 0.0]], [[0.0, 1.0]], [[1.0, 2.0]]]))
-    >>> alfi.select(e_optimal, factors, 2).indices.tolist()
-    [2, 0]
+    >>> alfi.select(e_optimal, factors, 1, weights=jnp.array([1.0, 0.0, 0.0])).indices.tolist()
+    [2]
     """
     phi = phi if isinstance(phi, Partial) else Partial(phi)
     return Criterion(
-        init=Partial(_init, hyperparameter(prior_precision)),
+        init=Partial(_init, prior_hyperparameter(prior_precision)),
         gain=Partial(_gain, phi),
         update=Partial(_update),
         value=Partial(_value, phi),

@@ -2,15 +2,12 @@
 
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
-from alfi.typing import Criterion, Factors, State
-
-# Centres whose distances to the whole pool are held at once by ``init``.
-CENTRES = 64
+from alfi.criteria.distances import Points, fold, only_adding, size, squared_distances
+from alfi.typing import Criterion, State
 
 
 def min_distance() -> Criterion:
@@ -21,11 +18,12 @@ def min_distance() -> Criterion:
 
     Returns
     -------
-    Criterion on Factors. ``value`` is nan: a distance is not a function of a design. A point cannot be taken out again:
-    with a negative weight ``gain`` is nan. State: squared distances [n].
+    Criterion on Factors. For a tuple of Factors, the distance is the product of theirs: with inputs and outputs (labels
+    where they are known, predictions elsewhere) greedy selection is iGS. ``value`` is nan: a distance is not a function
+    of a design. A point cannot be taken out again: with a negative weight ``gain`` is nan. State: squared distances.
 
     Source: Sener & Savarese 2018, arXiv 1708.00489; Arthur & Vassilvitskii 2007 (k-means++); Ash et al. 2020, arXiv
-    1906.03671.
+    1906.03671; iGS: Wu, Lin & Huang 2019, doi 10.1016/j.ins.2018.09.060.
 
     Examples
     --------
@@ -39,38 +37,22 @@ def min_distance() -> Criterion:
     return Criterion(init=Partial(_init), gain=Partial(_gain), update=Partial(_update), value=Partial(_value))
 
 
-def _init(data: Factors, weights: Array, population: Array) -> State:
-    """Chunks of chosen points, as many as there are: the cost is that of the chosen, not of the pool squared."""
+def _init(data: Points, weights: Array, population: Array) -> State:
     del population
-    chosen = weights > 0
-    chunk = min(CENTRES, data.n)
-    norms = data.squared_norms()
-    order = jnp.pad(jnp.argsort(~chosen, stable=True), (0, -data.n % chunk))
-    count = jnp.sum(chosen)
+    n, dtype = size(data)
 
-    def body(carry: tuple[Array, Array]) -> tuple[Array, Array]:
-        step, nearest = carry
-        centres = data.take(jax.lax.dynamic_slice_in_dim(order, step * chunk, chunk))
-        distances = _distances(data, norms, centres)
-        real = step * chunk + jnp.arange(chunk) < count
-        closest = jnp.min(jnp.where(real[None], distances, jnp.inf), axis=1)
-        return step + 1, jnp.minimum(nearest, closest)
+    def step(nearest: Array, distances: Array, weights: Array, rows: Array) -> Array:
+        return jnp.minimum(nearest, jnp.min(jnp.where(weights[None] > 0, distances, jnp.inf), axis=1))
 
-    start = (jnp.zeros((), count.dtype), jnp.full(data.n, jnp.inf, norms.dtype))
-    return State((), jax.lax.while_loop(lambda carry: carry[0] * chunk < count, body, start)[1])
+    return State((), fold(step, jnp.full(n, jnp.inf, dtype), data, weights))
 
 
-def _distances(data: Factors, norms: Array, centres: Factors) -> Float[Array, "n m"]:
-    squared = norms[:, None] + centres.squared_norms()[None] - 2 * data.inner(centres)
-    return jnp.maximum(squared, 0)
+def _gain(data: Points, state: State, weight: Any = 1.0) -> Float[Array, " n"]:
+    return only_adding(state.local, weight)
 
 
-def _gain(data: Factors, state: State, weight: Any = 1.0) -> Float[Array, " n"]:
-    return jnp.where(jnp.asarray(weight) < 0, jnp.nan, state.local)
-
-
-def _update(data: Factors, state: State, index: Array, point: Factors, weight: Any = 1.0) -> State:
-    nearest = jnp.minimum(state.local, _distances(data, data.squared_norms(), point)[:, 0])
+def _update(data: Points, state: State, index: Array, point: Points, weight: Any = 1.0) -> State:
+    nearest = jnp.minimum(state.local, squared_distances(data, point)[:, 0])
     nearest = nearest.at[index].set(0, mode="drop")  # exactly, whatever rounding says
     return State((), jnp.where(jnp.asarray(weight) > 0, nearest, state.local))
 

@@ -1,9 +1,10 @@
-"""What D- and V-optimality share: the posterior covariance of the design, and moving a point's weight in it."""
+"""What the criteria of the covariance share: the posterior of the design, and moving a point's weight in it."""
 
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from alfi.typing import Factors, State
@@ -28,7 +29,18 @@ class Move(NamedTuple):
 
 
 def prior_information(prior_precision: Array, p: int, dtype: Any) -> Float[Array, "p p"]:
-    """``M_0`` from a prior precision: a number, a diagonal [p], or a matrix [p, p]."""
+    """``M_0`` from a prior precision: a number, a diagonal [p], or a matrix [p, p].
+
+    Raises
+    ------
+    ValueError
+        If a diagonal or a matrix is not of ``p`` parameters.
+    """
+    if prior_precision.shape not in ((), (p,), (p, p)):
+        raise ValueError(
+            f"the factors have {p} parameters: prior_precision must be a number, a diagonal ({p},) or a matrix "
+            f"of shape ({p}, {p}); got shape {prior_precision.shape}."
+        )
     prior_precision = prior_precision.astype(dtype)
     if prior_precision.ndim == 2:
         return prior_precision
@@ -48,20 +60,24 @@ def invert(information: Float[Array, "p p"]) -> Posterior:
     return Posterior(information, (covariance + covariance.T) / 2, 2 * jnp.sum(jnp.log(jnp.diagonal(half))))
 
 
-def move(state: Posterior, point: Factors, weight: Float[Array, ""]) -> tuple[Posterior, Move]:
-    """The posterior after moving ``weight`` onto ``point``. Cost: ``r p^2``."""
-    spread = point.project(state.covariance)[0]  # A M^-1, [r, p]
+def response(covariance: Float[Array, "p p"], point: Factors, weight: Float[Array, ""]) -> tuple[Move, Array]:
+    """What moving ``weight`` onto ``point`` does to the covariance, and to the log-determinant of the information."""
+    spread = point.project(covariance)[0]  # A M^-1, [r, p]
     inner = point.project(spread.T)[0]
     half = jnp.linalg.cholesky(jnp.eye(inner.shape[0], dtype=inner.dtype) + weight * (inner + inner.T) / 2)
     scaled = jax.scipy.linalg.solve_triangular(half, spread, lower=True) * jnp.sqrt(jnp.abs(weight))
-    sign = jnp.sign(weight)
-    change = jnp.matmul(scaled.T, scaled, precision="highest")
+    return Move(scaled.T, jnp.sign(weight)), 2 * jnp.sum(jnp.log(jnp.diagonal(half)))
+
+
+def move(state: Posterior, point: Factors, weight: Float[Array, ""]) -> tuple[Posterior, Move]:
+    """The posterior after moving ``weight`` onto ``point``. Cost: ``r p^2``."""
+    step, logdet = response(state.covariance, point, weight)
     new = Posterior(
         state.information + weight * point.information(jnp.ones_like(weight)[None]),
-        state.covariance - sign * change,
-        state.logdet + 2 * jnp.sum(jnp.log(jnp.diagonal(half))),
+        state.covariance - step.sign * jnp.matmul(step.half, step.half.T, precision="highest"),
+        state.logdet + logdet,
     )
-    return new, Move(scaled.T, sign)
+    return new, step
 
 
 def pool_last(x: Float[Array, "n r s"]) -> Float[Array, "r s n"]:
@@ -83,3 +99,25 @@ def information_of(state: State) -> Float[Array, "p p"]:
     if len(parts) == 1 and parts[0].ndim == 2:
         return parts[0]
     raise ValueError("this needs a criterion that is a function of the information matrix, such as d_optimal.")
+
+
+def prior_hyperparameter(value: Any) -> Array:
+    """A prior precision as a hyper-parameter.
+
+    Zero is allowed: the classical problem without a prior, where the design itself must be of full rank.
+
+    Raises
+    ------
+    ValueError
+        If it is negative or not finite (a matrix: not symmetric, or with a negative diagonal); traced values pass.
+    """
+    if not isinstance(value, jax.core.Tracer):
+        host = np.asarray(value, float)
+        if host.ndim > 2 or (host.ndim == 2 and host.shape[0] != host.shape[1]):
+            raise ValueError(f"prior_precision must be a number, a diagonal [p] or a matrix [p, p]; got {host.shape}.")
+        diagonal = np.diagonal(host) if host.ndim == 2 else host
+        if not (np.all(np.isfinite(host)) and np.all(diagonal >= 0)):
+            raise ValueError(f"prior_precision must be finite and not negative; got {value}. Positive is safe.")
+        if host.ndim == 2 and not np.allclose(host, host.T, rtol=1e-5, atol=1e-8 * np.max(np.abs(host), initial=1.0)):
+            raise ValueError("a prior_precision matrix must be symmetric.")
+    return hyperparameter(value)
