@@ -90,7 +90,7 @@ def submodular_bound(
     >>> import alfi
     >>> from alfi import testing
     >>> factors = testing.one_hot([1.0, 2.0, 3.0])
-    >>> float(jnp.exp(submodular_bound(alfi.criteria.d_optimal(), factors, jnp.array([2, 1]))).round(3))
+    >>> round(float(jnp.exp(submodular_bound(alfi.criteria.d_optimal(), factors, jnp.array([2, 1])))), 3)
     50.0
     """
     k = indices.shape[0]
