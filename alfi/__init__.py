@@ -1,6 +1,19 @@
 """alfi: active learning with Fisher information, in JAX. A strategy is factors x criterion x selection rule."""
 
-from alfi import criteria, data, fisher, likelihoods, loop, metrics, models, selection, strategies, training, typing
+from alfi import (
+    criteria,
+    data,
+    design,
+    fisher,
+    likelihoods,
+    loop,
+    metrics,
+    models,
+    selection,
+    strategies,
+    training,
+    typing,
+)
 from alfi.interactive import score, select, spectrum
 from alfi.pool import pool
 from alfi.typing import (
@@ -8,6 +21,7 @@ from alfi.typing import (
     Dataset,
     Design,
     Fitted,
+    Known,
     Likelihood,
     Model,
     Pool,
@@ -24,6 +38,7 @@ __all__ = [
     "Dataset",
     "Design",
     "Fitted",
+    "Known",
     "Likelihood",
     "Model",
     "Pool",
@@ -33,6 +48,7 @@ __all__ = [
     "Variables",
     "criteria",
     "data",
+    "design",
     "fisher",
     "likelihoods",
     "loop",

@@ -4,9 +4,11 @@ Axes in annotations and docstrings: ``n`` pool, ``t`` sites (pixels; 1 for class
 ``p`` parameters, ``d`` features, ``k`` selected.
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
+import jax
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree, Shaped
 
 PRNGKey = Key[Array, ""]
@@ -143,6 +145,26 @@ class State(NamedTuple):
     local: Any
 
 
+@jax.tree_util.register_static
+@dataclasses.dataclass(frozen=True)
+class Known:
+    """What theory says of a criterion as a function of the design: what a certificate may rest on.
+
+    It is part of the structure of a criterion, not one of its leaves, so a compiled function can branch on it.
+
+    concave     ``value`` is concave in the weights
+    submodular  ``value`` is monotone and submodular in the set of examples
+    logdet      k where ``value = k log det M`` + constant, else 0
+    degree      q where ``value(t w) = t^q value(w)`` without prior (A, V, c: -1; E: 1); 0: ``value(t w) = value(w)`` +
+                a multiple of ``log t`` (D); ``None``: neither, or not known
+    """
+
+    concave: bool = False
+    submodular: bool = False
+    logdet: float = 0.0
+    degree: int | None = None
+
+
 class Criterion(NamedTuple):
     """What a good design is: an incremental function of ``M(w) = M_0 + sum_i w_i A_i^T A_i`` or of distances.
 
@@ -163,6 +185,9 @@ class Criterion(NamedTuple):
     lookahead    (data, state, indices[m]) -> ahead; the pool's response to m candidates, from one pass
     advance      (data, state, ahead, slot) -> (state, ahead); ``update`` with a candidate that was looked ahead at
     refresh      (data, state) -> state; the same state computed afresh, to stop the drift of float32 updates
+    known        what theory says of it; without concavity a continuous design has no bound
+    smoothed     (width) -> Criterion; a smooth concave criterion, nowhere below this one and equal to it as width -> 0,
+                 where this one has kinks (E-optimality): continuous designs climb it, and its tangents bound this one
     """
 
     init: Callable[..., State]
@@ -173,6 +198,8 @@ class Criterion(NamedTuple):
     lookahead: Callable[..., Any] | None = None
     advance: Callable[..., Any] | None = None
     refresh: Callable[..., State] | None = None
+    known: Known = Known()
+    smoothed: Callable[..., "Criterion"] | None = None
 
 
 class Selection(NamedTuple):

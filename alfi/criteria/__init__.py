@@ -22,6 +22,7 @@ from alfi.criteria.min_distance import min_distance
 from alfi.criteria.over import over
 from alfi.criteria.phi_p import phi_p
 from alfi.criteria.score import score
+from alfi.criteria.soft_minimum import soft_minimum
 from alfi.criteria.trace import trace
 from alfi.criteria.v_optimal import v_optimal
 
@@ -50,6 +51,7 @@ __all__ = [
     "phi_p",
     "product",
     "score",
+    "soft_minimum",
     "trace",
     "v_optimal",
     "weighted_sum",

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from alfi import linalg
 from alfi.criteria.posterior import Posterior, invert, move, pool_last, posterior, prior_hyperparameter
-from alfi.typing import Criterion, Factors, State
+from alfi.typing import Criterion, Factors, Known, State
 
 
 def d_optimal(*, prior_precision: Any = 1.0) -> Criterion:
@@ -44,6 +44,7 @@ def d_optimal(*, prior_precision: Any = 1.0) -> Criterion:
         value=Partial(_value),
         sensitivity=Partial(_sensitivity),
         refresh=Partial(_refresh),
+        known=Known(concave=True, submodular=True, logdet=1.0, degree=0),
     )
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from alfi import linalg
 from alfi.criteria.posterior import Posterior, invert, move, pool_last, posterior, prior_hyperparameter
-from alfi.typing import Criterion, Factors, State
+from alfi.typing import Criterion, Factors, Known, State
 
 
 def ds_optimal(parameters: Any, *, prior_precision: Any = 1.0) -> Criterion:
@@ -54,6 +54,7 @@ def ds_optimal(parameters: Any, *, prior_precision: Any = 1.0) -> Criterion:
         value=Partial(_value),
         sensitivity=Partial(_sensitivity),
         refresh=Partial(_refresh),
+        known=Known(concave=True, degree=0),
     )
 
 

@@ -7,7 +7,9 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
 from alfi.criteria.from_matrix import from_matrix
-from alfi.typing import Criterion, Factors, State
+from alfi.criteria.posterior import prior_hyperparameter
+from alfi.criteria.soft_minimum import smoothed
+from alfi.typing import Criterion, Factors, Known, State
 
 
 def e_optimal(*, prior_precision: Any = 1.0) -> Criterion:
@@ -38,7 +40,12 @@ def e_optimal(*, prior_precision: Any = 1.0) -> Criterion:
     [0, 2]
     """
     slow = from_matrix(Partial(_smallest), prior_precision=prior_precision)
-    return slow._replace(gain=Partial(_gain, slow.gain), sensitivity=Partial(_sensitivity))
+    return slow._replace(
+        gain=Partial(_gain, slow.gain),
+        sensitivity=Partial(_sensitivity),
+        known=Known(concave=True, degree=1),
+        smoothed=Partial(smoothed, prior_hyperparameter(prior_precision)),
+    )
 
 
 def _smallest(information: Float[Array, "p p"]) -> Float[Array, ""]:

@@ -7,7 +7,7 @@ from jax.tree_util import Partial
 from jaxtyping import Array
 
 from alfi.criteria.d_optimal import d_optimal
-from alfi.typing import Criterion
+from alfi.typing import Criterion, Known
 
 
 def eig(*, prior_precision: Any = 1.0) -> Criterion:
@@ -36,7 +36,10 @@ def eig(*, prior_precision: Any = 1.0) -> Criterion:
     """
     d = d_optimal(prior_precision=prior_precision)
     return d._replace(
-        gain=Partial(_half, d.gain), value=Partial(_half, d.value), sensitivity=Partial(_half, d.sensitivity)
+        gain=Partial(_half, d.gain),
+        value=Partial(_half, d.value),
+        sensitivity=Partial(_half, d.sensitivity),
+        known=Known(concave=True, submodular=True, logdet=0.5, degree=0),
     )
 
 

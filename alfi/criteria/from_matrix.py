@@ -9,13 +9,15 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
 from alfi.criteria.posterior import prior_hyperparameter, prior_information
-from alfi.typing import Criterion, Factors, State
+from alfi.typing import Criterion, Factors, Known, State
 
 # Numbers held at once by ``gain``: this many, in chunks of candidates of p x p matrices.
 MEMORY = 2**24
 
+NOTHING = Known()
 
-def from_matrix(phi: Callable[[Array], Array], *, prior_precision: Any = 1.0) -> Criterion:
+
+def from_matrix(phi: Callable[[Array], Array], *, prior_precision: Any = 1.0, known: Known = NOTHING) -> Criterion:
     r"""``value = phi(M)``; ``gain_i = phi(M + w A_i^T A_i) - phi(M)`` by evaluating phi for every candidate.
 
     Parameters
@@ -24,7 +26,9 @@ def from_matrix(phi: Callable[[Array], Array], *, prior_precision: Any = 1.0) ->
         ``M[p, p] -> scalar``, larger is better. A module-level function, or a ``jax.tree_util.Partial`` of one with
         arrays bound, is compiled once; a fresh lambda each time is compiled each time.
     prior_precision
-        ``M_0``: a positive number, a diagonal [p] or a matrix [p, p].
+        ``M_0``: a positive number, a diagonal [p] or a matrix [p, p]; 0 for classical designs.
+    known
+        What you know of phi, for certificates: ``Known(concave=True)``, for example.
 
     Returns
     -------
@@ -48,6 +52,7 @@ def from_matrix(phi: Callable[[Array], Array], *, prior_precision: Any = 1.0) ->
         update=Partial(_update),
         value=Partial(_value, phi),
         sensitivity=Partial(_sensitivity, phi),
+        known=known,
     )
 
 

@@ -7,7 +7,7 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
 from alfi.criteria.predictive import predictive
-from alfi.typing import Criterion
+from alfi.typing import Criterion, Known
 
 
 def g_optimal(*, prior_precision: Any = 1.0) -> Criterion:
@@ -35,7 +35,7 @@ def g_optimal(*, prior_precision: Any = 1.0) -> Criterion:
     >>> alfi.select(g_optimal(), factors, 2).indices.tolist()
     [2, 0]
     """
-    return predictive(Partial(_worst), prior_precision)
+    return predictive(Partial(_worst), prior_precision)._replace(known=Known(concave=True, degree=-1))
 
 
 def _worst(s: Float[Array, "r r n"], population: Array) -> Float[Array, ""]:

@@ -4,6 +4,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.tree_util import Partial
 from jaxtyping import Array
 
@@ -55,7 +56,16 @@ def l_optimal(matrix: Any = None, *, root: Any = None, prior_precision: Any = 1.
     matrix = _two_axes("matrix", matrix)
     if matrix.shape[0] != matrix.shape[1]:
         raise ValueError(f"l_optimal needs a square matrix [p, p]; got shape {matrix.shape}. Is it a root?")
-    return linear(Partial(_matrix, (matrix + matrix.T) / 2), prior_precision)
+    matrix = (matrix + matrix.T) / 2
+    return linear(Partial(_matrix, matrix), prior_precision, concave=_semidefinite(matrix))
+
+
+def _semidefinite(matrix: Array) -> bool:
+    """Whether L is known to be positive semi-definite: then, and only then, the criterion is concave."""
+    if isinstance(matrix, jax.core.Tracer):
+        return False
+    eigenvalues = np.linalg.eigvalsh(np.asarray(matrix, float))
+    return bool(eigenvalues[0] >= -1e-6 * abs(eigenvalues[-1]))
 
 
 def _two_axes(name: str, value: Any) -> Array:

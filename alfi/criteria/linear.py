@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from alfi import linalg
 from alfi.criteria.posterior import Posterior, invert, move, pool_last, posterior, prior_hyperparameter
-from alfi.typing import Criterion, Factors, State
+from alfi.typing import Criterion, Factors, Known, State
 
 
 class Shared(NamedTuple):
@@ -26,10 +26,11 @@ class Local(NamedTuple):
     n: Float[Array, "r r n"]  # A_i M^-1 L M^-1 A_i^T
 
 
-def linear(target: Partial, prior_precision: Any) -> Criterion:
+def linear(target: Partial, prior_precision: Any, *, concave: bool = True) -> Criterion:
     """``value = -tr(L M^-1)`` for a symmetric L that ``target(data, population)`` gives as a map ``X -> L X``.
 
     ``gain_i = tr(w (I + w S_i)^-1 N_i)``; a pick costs one pass over the factors and ``r`` products with L.
+    Concave in the design where L is positive semi-definite.
     """
     return Criterion(
         init=Partial(_init, prior_hyperparameter(prior_precision), target),
@@ -38,6 +39,7 @@ def linear(target: Partial, prior_precision: Any) -> Criterion:
         value=Partial(_value),
         sensitivity=Partial(_sensitivity),
         refresh=Partial(_refresh),
+        known=Known(concave=concave, degree=-1),
     )
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from alfi.criteria.from_matrix import from_matrix
 from alfi.criteria.posterior import hyperparameter
-from alfi.typing import Criterion, Factors, State
+from alfi.typing import Criterion, Factors, Known, State
 
 
 def phi_p(exponent: Any, *, prior_precision: Any = 1.0) -> Criterion:
@@ -51,7 +51,7 @@ def phi_p(exponent: Any, *, prior_precision: Any = 1.0) -> Criterion:
         )
     exponent = hyperparameter(exponent)
     slow = from_matrix(Partial(_phi, exponent), prior_precision=prior_precision)
-    return slow._replace(sensitivity=Partial(_sensitivity, exponent))
+    return slow._replace(sensitivity=Partial(_sensitivity, exponent), known=Known(concave=True, degree=-1))
 
 
 def _phi(exponent: Array, information: Float[Array, "p p"]) -> Float[Array, ""]:

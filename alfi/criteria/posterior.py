@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from alfi.typing import Factors
+from alfi.typing import Factors, State
 
 
 class Posterior(NamedTuple):
@@ -88,6 +88,17 @@ def pool_last(x: Float[Array, "n r s"]) -> Float[Array, "r s n"]:
 def hyperparameter(value: Any) -> Array:
     """A hyper-parameter as a leaf of one dtype, so that another value is not another program."""
     return jnp.asarray(value, dtype=float)
+
+
+def information_of(state: State) -> Float[Array, "p p"]:
+    """The information matrix M that a criterion keeps in its state: in a ``Posterior``, or alone."""
+    parts = jax.tree.leaves(state.shared, is_leaf=lambda part: isinstance(part, Posterior))
+    for part in parts:
+        if isinstance(part, Posterior):
+            return part.information
+    if len(parts) == 1 and parts[0].ndim == 2:
+        return parts[0]
+    raise ValueError("this needs a criterion that is a function of the information matrix, such as d_optimal.")
 
 
 def prior_hyperparameter(value: Any) -> Array:

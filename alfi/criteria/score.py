@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
-from alfi.typing import Criterion, State
+from alfi.typing import Criterion, Known, State
 
 
 def score() -> Criterion:
@@ -24,6 +24,7 @@ def score() -> Criterion:
         update=Partial(_update),
         value=Partial(_value),
         sensitivity=Partial(_gain),
+        known=Known(concave=True, degree=1),
     )
 
 

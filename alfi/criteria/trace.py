@@ -7,7 +7,7 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
 from alfi.criteria.posterior import prior_hyperparameter, prior_information
-from alfi.typing import Criterion, Factors, State
+from alfi.typing import Criterion, Factors, Known, State
 
 
 def trace(*, prior_precision: Any = 1.0) -> Criterion:
@@ -36,6 +36,7 @@ def trace(*, prior_precision: Any = 1.0) -> Criterion:
         update=Partial(_update),
         value=Partial(_value),
         sensitivity=Partial(_gain),
+        known=Known(concave=True, submodular=True, degree=1),
     )
 
 

@@ -4,6 +4,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, Bool, Int
 
 from alfi.selection.sequential import pickable
 from alfi.typing import SelectFn, Selection
@@ -30,10 +31,15 @@ def top_k() -> SelectFn:
         gains = pickable(gains if costs is None else gains / costs, available)
         n = gains.shape[0]
         if groups is not None:
-            order = jnp.lexsort((-gains, groups))  # stable: the first of a group is its best, the lowest index on ties
-            first = jnp.concatenate([jnp.ones(1, bool), groups[order][1:] != groups[order][:-1]])
-            gains = jnp.where(jnp.zeros(n, bool).at[order].set(first), gains, -jnp.inf)
+            gains = jnp.where(first_of_group(-gains, groups), gains, -jnp.inf)
         values, indices = jax.lax.top_k(gains, batch_size)
         return Selection(jnp.where(jnp.isneginf(values), n, indices), values)
 
     return select
+
+
+def first_of_group(rank: Array, groups: Int[Array, " n"]) -> Bool[Array, " n"]:
+    """Whether a row has the smallest rank of its group, the lowest index on ties."""
+    order = jnp.lexsort((rank, groups))
+    first = jnp.concatenate([jnp.ones(1, bool), groups[order][1:] != groups[order][:-1]])
+    return jnp.zeros(rank.shape[0], bool).at[order].set(first)

@@ -14,6 +14,11 @@ RULES = {
     "sample": selection.sample(),
     "top_k": selection.top_k(),
     "forward_backward": selection.forward_backward(),
+    "exchange": selection.exchange(),
+    "ftrl": selection.ftrl(),
+    "power": selection.power(),
+    "softmax": selection.softmax(),
+    "softrank": selection.softrank(),
 }
 CRITERIA = {
     "d_optimal": criteria.d_optimal(),
@@ -23,9 +28,16 @@ CRITERIA = {
     "score": criteria.score(),
 }
 N, BATCH, KEY = 14, 3, jax.random.key(0)
-NOT_REMOVABLE = {"min_distance"}
-PAIRS = [(r, c) for r in RULES for c in CRITERIA if not (r == "forward_backward" and c in NOT_REMOVABLE)]
-DETERMINISTIC = [pair for pair in PAIRS if pair[0] != "sample"]
+# (rule, criterion) that do not go together: points that cannot be taken out, data that are not Factors.
+UNFIT = {
+    ("forward_backward", "min_distance"),
+    ("exchange", "min_distance"),
+    ("ftrl", "min_distance"),
+    ("ftrl", "score"),
+}
+RANDOM = {"sample", "power", "softmax", "softrank"}
+PAIRS = [(r, c) for r in RULES for c in CRITERIA if (r, c) not in UNFIT]
+DETERMINISTIC = [pair for pair in PAIRS if pair[0] not in RANDOM]
 pairs, deterministic = (pytest.mark.parametrize(("rule", "criterion"), p) for p in (PAIRS, DETERMINISTIC))
 
 
@@ -124,7 +136,7 @@ def test_nan_never_wins(rule, criterion, left):
     spoilt = jax.tree.map(lambda x: jnp.where(bad.reshape(-1, *[1] * (x.ndim - 1)), jnp.nan, x), data)
     batch = select(rule, chosen, spoilt, weights, available, population)
     healthy = select(rule, chosen, data, weights, available & ~bad, population)
-    if rule != "sample":
+    if rule not in RANDOM:
         np.testing.assert_array_equal(batch.indices, healthy.indices)
         np.testing.assert_allclose(batch.gains, healthy.gains, rtol=1e-9)
     assert not np.isin(batch.indices, np.flatnonzero(bad)).any()

@@ -1,0 +1,9 @@
+"""Continuous designs with a certificate: the optimum over weights, a bound no batch can exceed, and rounding."""
+
+from alfi.design.bound import bound, submodular_bound
+from alfi.design.efficiency import Efficiency, efficiency
+from alfi.design.regret import regret
+from alfi.design.round import apportion, round
+from alfi.design.solve import solve
+
+__all__ = ["Efficiency", "apportion", "bound", "efficiency", "regret", "round", "solve", "submodular_bound"]
