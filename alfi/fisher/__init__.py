@@ -2,23 +2,53 @@
 
 from alfi.fisher.embedding import embedding
 from alfi.fisher.factors import DenseFactors, LastLayerFactors
+from alfi.fisher.ggn import factor_vector_product, ggn_vector_product, information
 from alfi.fisher.hypothesised import hypothesised
 from alfi.fisher.jacobian import jacobian
+from alfi.fisher.krylov import (
+    Eigenpairs,
+    Estimate,
+    Operator,
+    Quadrature,
+    lanczos_quadrature,
+    log_determinant,
+    spectral_density,
+    top_eigenpairs,
+    trace,
+    trace_of,
+)
 from alfi.fisher.last_layer import last_layer
 from alfi.fisher.prior import evidence, maximise_evidence, prior, weight_decay
-from alfi.fisher.spectrum import effective_dimension, spectrum
+from alfi.fisher.spectrum import effective_dimension, example_grams, example_spectra, gram, layers, spectrum
 
 __all__ = [
     "DenseFactors",
+    "Eigenpairs",
+    "Estimate",
     "LastLayerFactors",
+    "Operator",
+    "Quadrature",
     "effective_dimension",
     "embedding",
     "evidence",
+    "example_grams",
+    "example_spectra",
+    "factor_vector_product",
+    "ggn_vector_product",
+    "gram",
     "hypothesised",
+    "information",
     "jacobian",
+    "lanczos_quadrature",
     "last_layer",
+    "layers",
+    "log_determinant",
     "maximise_evidence",
     "prior",
+    "spectral_density",
     "spectrum",
+    "top_eigenpairs",
+    "trace",
+    "trace_of",
     "weight_decay",
 ]
