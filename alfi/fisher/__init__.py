@@ -3,6 +3,7 @@
 from alfi.fisher.embedding import embedding
 from alfi.fisher.factors import DenseFactors, LastLayerFactors
 from alfi.fisher.ggn import factor_vector_product, ggn_vector_product, information
+from alfi.fisher.ghost import ghost_diagonal, ghost_traces
 from alfi.fisher.hypothesised import hypothesised
 from alfi.fisher.jacobian import jacobian
 from alfi.fisher.krylov import (
@@ -35,6 +36,8 @@ __all__ = [
     "example_spectra",
     "factor_vector_product",
     "ggn_vector_product",
+    "ghost_diagonal",
+    "ghost_traces",
     "gram",
     "hypothesised",
     "information",
