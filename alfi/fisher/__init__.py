@@ -5,6 +5,7 @@ from alfi.fisher.factors import DenseFactors, LastLayerFactors
 from alfi.fisher.ggn import factor_vector_product, ggn_vector_product, information
 from alfi.fisher.ghost import ghost_diagonal, ghost_traces
 from alfi.fisher.hypothesised import hypothesised
+from alfi.fisher.inspect import fisher_form, fisher_form_blocks, sensitivity_map
 from alfi.fisher.jacobian import jacobian
 from alfi.fisher.krylov import (
     Eigenpairs,
@@ -19,6 +20,16 @@ from alfi.fisher.krylov import (
     trace_of,
 )
 from alfi.fisher.last_layer import last_layer
+from alfi.fisher.posterior import (
+    Posterior,
+    diagonal_posterior,
+    last_layer_posterior,
+    linearised,
+    low_rank_posterior,
+    posterior,
+    sample_members,
+    sample_outputs,
+)
 from alfi.fisher.prior import evidence, maximise_evidence, prior, weight_decay
 from alfi.fisher.spectrum import effective_dimension, example_grams, example_spectra, gram, layers, spectrum
 
@@ -28,13 +39,17 @@ __all__ = [
     "Estimate",
     "LastLayerFactors",
     "Operator",
+    "Posterior",
     "Quadrature",
+    "diagonal_posterior",
     "effective_dimension",
     "embedding",
     "evidence",
     "example_grams",
     "example_spectra",
     "factor_vector_product",
+    "fisher_form",
+    "fisher_form_blocks",
     "ggn_vector_product",
     "ghost_diagonal",
     "ghost_traces",
@@ -44,10 +59,17 @@ __all__ = [
     "jacobian",
     "lanczos_quadrature",
     "last_layer",
+    "last_layer_posterior",
     "layers",
+    "linearised",
     "log_determinant",
+    "low_rank_posterior",
     "maximise_evidence",
+    "posterior",
     "prior",
+    "sample_members",
+    "sample_outputs",
+    "sensitivity_map",
     "spectral_density",
     "spectrum",
     "top_eigenpairs",

@@ -166,6 +166,18 @@ def information(
     return jax.lax.scan(add, jnp.zeros(shape.shape, shape.dtype), (chunks, jax.random.split(key, count)))[0]
 
 
+def for_each(one: Callable, x: Inputs, chunk_size: int | None) -> Any:
+    """``one(x_i)`` for every row, at most ``chunk_size`` at once; all at once without a loop, which convolutions like.
+
+    On a CPU, XLA runs a convolution inside a loop many times slower than outside of one.
+    """
+    if chunk_size is None or chunk_size >= x.shape[0]:
+        return jax.vmap(one)(x)
+    if chunk_size < 1:
+        raise ValueError(f"chunk_size must be positive; got {chunk_size}.")
+    return jax.lax.map(one, x, batch_size=chunk_size)
+
+
 def _chunks(n: int, chunk_size: int) -> tuple[tuple[Array, Array], int]:
     """Row numbers [k, chunk_size] of k chunks, and which of them are real: the last chunk is filled up with row 0."""
     if chunk_size < 1:

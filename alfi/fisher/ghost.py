@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from alfi.fisher.ggn import for_each
 from alfi.fisher.tracing import Layer, trace_layers
 from alfi.typing import Inputs, Likelihood, Variables
 
@@ -67,7 +68,7 @@ def ghost_traces(
         norms |= {index: jnp.sum(copy**2) for index, copy in copies.items()}
         return {path: norms[index] for index, path in network.paths.items()}
 
-    return jax.lax.map(one, x, batch_size=chunk_size or x.shape[0])
+    return for_each(one, x, chunk_size)
 
 
 def ghost_diagonal(
