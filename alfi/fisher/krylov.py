@@ -214,7 +214,9 @@ def spectral_density(
     """Number of eigenvalues per decade at each point of a grid, and its standard error over the probes.
 
     Each node counts as a normal density of standard deviation ``width`` in log10 of the eigenvalue. Eigenvalues of zero
-    have no place on this axis and are left out: all below the largest times the machine's precision.
+    have no place on this axis and are left out: all below the largest times the machine's precision. The recurrence
+    resolves large eigenvalues first; peaks no wider than ``width`` at the small end are nodes, not eigenvalues, which
+    the standard error does not tell: take more steps, or a greater width.
 
     Parameters
     ----------

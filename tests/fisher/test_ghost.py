@@ -58,7 +58,7 @@ def unusual():
 # name: (model, shape of one row of x, number of layers to be found)
 NETWORKS = {
     "mlp": (models.mlp(3, hidden=(5, 4)), (6,), 3),
-    "cnn": (models.cnn(3, channels=(3, 4)), (9, 8, 2), 3),
+    "cnn": (models.cnn(3, channels=(3,)), (5, 4, 2), 2),
     "strided": (models.from_nnx(Strided), (7, 6, 2), 3),
     "linen": (models.from_linen(linen.Sequential([linen.Dense(4), jnp.tanh, linen.Dense(2)])), (3,), 2),
     "sites": (testing.network(3), (2, 2, 2), 2),
@@ -74,9 +74,9 @@ def problem(name, dtype=float):
     return model, jax.jit(model.init)(jax.random.key(2), x), x
 
 
-@networks
-@pytest.mark.parametrize("likelihood", [likelihoods.categorical()], ids=["categorical"])
-def test_trace_and_diagonal_are_those_of_the_jacobian(name, likelihood, close):
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name != "linen"])  # to the program it is another mlp
+def test_trace_and_diagonal_are_those_of_the_jacobian(name, close):
+    likelihood = likelihoods.categorical()
     model, variables, x = problem(name)
     weights = jnp.asarray([1.0, 0.0, 0.5, 2.0])
 
@@ -131,9 +131,8 @@ def test_a_part_of_the_parameters(close):
     )
 
 
-@pytest.mark.parametrize("name", ["mlp", "cnn"])
-def test_float32_stays_float32_and_agrees_with_float64(name, close):
-    model, variables, x = problem(name, np.float32)
+def test_float32_stays_float32_and_agrees_with_float64(close):
+    model, variables, x = problem("mlp", np.float32)
     double = jax.tree.map(lambda leaf: leaf.astype(np.float64), (variables, x))
     results = []
     for fitted, inputs in ((variables, x), double):
