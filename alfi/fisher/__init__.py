@@ -20,16 +20,8 @@ from alfi.fisher.krylov import (
     trace_of,
 )
 from alfi.fisher.last_layer import last_layer
-from alfi.fisher.posterior import (
-    Posterior,
-    diagonal_posterior,
-    last_layer_posterior,
-    linearised,
-    low_rank_posterior,
-    posterior,
-    sample_members,
-    sample_outputs,
-)
+from alfi.fisher.posterior import Posterior, diagonal_posterior, last_layer_posterior, low_rank_posterior, posterior
+from alfi.fisher.predictive import linearised, sample_members, sample_outputs
 from alfi.fisher.prior import evidence, maximise_evidence, prior, weight_decay
 from alfi.fisher.spectrum import effective_dimension, example_grams, example_spectra, gram, layers, spectrum
 

@@ -12,10 +12,10 @@ import jax.numpy as jnp
 from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
-from alfi.fisher.jacobian import _choose
 from alfi.fisher.krylov import Eigenpairs
 from alfi.fisher.last_layer import last_layer
 from alfi.fisher.prior import prior
+from alfi.fisher.spectrum import LARGEST
 from alfi.typing import Factors, Fitted, Likelihood, Model, Pool, PRNGKey
 
 
@@ -53,6 +53,11 @@ def posterior(
     -------
     Posterior; nan where ``lambda I + M`` is not positive definite.
 
+    Raises
+    ------
+    ValueError
+        If there are more than 30,000 parameters.
+
     Cost: the information, and ``4/3 p^3`` operations; memory ``p^2``.
 
     Source: MacKay 1992, doi 10.1162/neco.1992.4.3.448; Immer, Korzepa & Bauer 2021, arXiv 2008.08400.
@@ -64,6 +69,12 @@ def posterior(
     >>> posterior(factors, jnp.array([1.0, 0.0]), 1.0).covariance(factors).ravel().round(3).tolist()
     [0.5, 4.0]
     """
+    if factors.p > LARGEST:
+        raise ValueError(
+            f"an exact posterior of {factors.p} parameters needs a matrix of {4e-9 * factors.p**2:.0f} GB in float32; "
+            f"at most {LARGEST} parameters are taken: use fisher.low_rank_posterior(fisher.top_eigenpairs(...)) or "
+            "fisher.diagonal_posterior(fisher.ghost_diagonal(...)), or the factors of a part of the parameters."
+        )
     information = factors.information(weights)
     precision = jnp.broadcast_to(jnp.asarray(prior_precision, information.dtype), (factors.p,))
     half = jnp.linalg.cholesky(information + jnp.diag(precision))
@@ -158,7 +169,8 @@ def last_layer_posterior(
     >>> pool = alfi.pool(jnp.ones((5, 4)), labelled=[0])
     >>> fitted = alfi.Fitted(model.init(jax.random.key(0), pool.x))
     >>> after = last_layer_posterior(model, likelihood)(jax.random.key(1), fitted, pool)
-    >>> after.covariance(alfi.fisher.last_layer(model, linearised(likelihood))(jax.random.key(2), fitted, pool)).shape
+    >>> outputs = alfi.fisher.last_layer(model, alfi.fisher.linearised(likelihood))
+    >>> after.covariance(outputs(jax.random.key(2), fitted, pool)).shape
     (5, 3, 3)
     """
     factor_fn, precision_of = last_layer(model, likelihood), prior(prior_precision, model, likelihood)
@@ -170,81 +182,6 @@ def last_layer_posterior(
         return posterior(factors, labelled, precision, temperature=temperature)
 
     return of_labelled
-
-
-def linearised(likelihood: Likelihood) -> Likelihood:
-    """The likelihood with ``B = I``: factors made with it are the Jacobian of the outputs, not of what is told of them.
-
-    So ``posterior.covariance(last_layer(model, linearised(likelihood))(...))`` are the predictive covariances [n, c, c]
-    of the outputs, in the same parameters as ``last_layer(model, likelihood)``; where the likelihood has contrasts, of
-    the outputs less their mean over the c, which is all that the likelihood sees.
-
-    Examples
-    --------
-    >>> import alfi
-    >>> apply = lambda w, x: x @ w
-    >>> factor_fn = alfi.fisher.jacobian(apply, linearised(alfi.likelihoods.categorical()))
-    >>> factor_fn(jax.random.key(0), alfi.Fitted(jnp.zeros((1, 2))), alfi.pool(jnp.array([[3.0]]))).array.tolist()
-    [[[3.0, 0.0], [0.0, 3.0]]]
-    """
-
-    def identity(f: Float[Array, " c"]) -> Float[Array, "c c"]:
-        return jnp.eye(f.shape[0], dtype=f.dtype)
-
-    return likelihood._replace(fisher_factor=identity)
-
-
-def sample_outputs(
-    key: PRNGKey, posterior: Posterior, outputs: Float[Array, "n *sites c"], jacobians: Factors, num: int
-) -> Float[Array, "num n *sites c"]:
-    """Outputs of the linearised network, ``f + J delta`` with delta drawn from the posterior; one delta for all inputs.
-
-    What BALD, BatchBALD and EPIG read as predictions of an ensemble, once it is put through the likelihood.
-
-    Parameters
-    ----------
-    outputs
-        Of the trained network.
-    jacobians
-        Factors made with ``linearised(likelihood)``.
-
-    Cost: ``num n c p`` operations, for a last layer ``num n c d``.
-
-    Examples
-    --------
-    >>> import alfi
-    >>> wide = diagonal_posterior(jnp.zeros(2), 1.0)
-    >>> jacobians = alfi.fisher.DenseFactors(jnp.ones((3, 1, 2)))
-    >>> sample_outputs(jax.random.key(0), wide, jnp.zeros((3, 1)), jacobians, 5).shape
-    (5, 3, 1)
-    """
-    deviations = posterior.sample(key, num)
-    return outputs[None] + jnp.moveaxis(jacobians.project(deviations.T), -1, 0).reshape(num, *outputs.shape)
-
-
-def sample_members(
-    key: PRNGKey,
-    posterior: Posterior,
-    variables: Any,
-    num: int,
-    *,
-    parameters: Callable[[str], bool] | None = None,
-) -> Any:
-    """Networks drawn from the posterior: ``variables`` with a leading axis, which ``Fitted.members`` takes.
-
-    Parameters
-    ----------
-    parameters
-        The predicate with which the factors were made; the other parameters are the same in all members.
-
-    Examples
-    --------
-    >>> narrow = diagonal_posterior(jnp.full(2, 1e8), 1.0)
-    >>> sample_members(jax.random.key(0), narrow, {"kernel": jnp.ones((2, 1))}, 3)["kernel"].shape
-    (3, 2, 1)
-    """
-    theta, rebuild = _choose(variables, parameters)
-    return jax.vmap(rebuild)(theta[None] + posterior.sample(key, num))
 
 
 def _dense_covariance(root: Array, factors: Factors) -> Array:

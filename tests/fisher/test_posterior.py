@@ -172,3 +172,9 @@ def test_members_are_networks_that_differ_in_the_chosen_part():
     assert np.all(body == fitted.variables.params["layers"]["hidden_1"]["kernel"][None])
     assert np.all(np.std(last, axis=0) > 0)
     assert jax.vmap(model.apply, (0, None))(members, pool.x).shape == (7, 6, 3)
+
+
+def test_too_many_parameters_are_refused_with_what_to_do():
+    wide = jax.ShapeDtypeStruct((2, 1, 50_000), np.float32)
+    with pytest.raises(ValueError, match=r"50000 parameters needs a matrix of 10 GB.*low_rank_posterior"):
+        jax.eval_shape(lambda array: fisher.posterior(fisher.DenseFactors(array), jnp.ones(2), 1.0), wide)
