@@ -2,23 +2,70 @@
 
 from alfi.fisher.embedding import embedding
 from alfi.fisher.factors import DenseFactors, LastLayerFactors
+from alfi.fisher.ggn import factor_vector_product, ggn_vector_product, information
+from alfi.fisher.ghost import ghost_diagonal, ghost_traces
 from alfi.fisher.hypothesised import hypothesised
+from alfi.fisher.inspect import fisher_form, fisher_form_blocks, sensitivity_map
 from alfi.fisher.jacobian import jacobian
+from alfi.fisher.krylov import (
+    Eigenpairs,
+    Estimate,
+    Operator,
+    Quadrature,
+    lanczos_quadrature,
+    log_determinant,
+    spectral_density,
+    top_eigenpairs,
+    trace,
+    trace_of,
+)
 from alfi.fisher.last_layer import last_layer
+from alfi.fisher.posterior import Posterior, diagonal_posterior, last_layer_posterior, low_rank_posterior, posterior
+from alfi.fisher.predictive import linearised, sample_members, sample_outputs
 from alfi.fisher.prior import evidence, maximise_evidence, prior, weight_decay
-from alfi.fisher.spectrum import effective_dimension, spectrum
+from alfi.fisher.spectrum import effective_dimension, example_grams, example_spectra, gram, layers, spectrum
 
 __all__ = [
     "DenseFactors",
+    "Eigenpairs",
+    "Estimate",
     "LastLayerFactors",
+    "Operator",
+    "Posterior",
+    "Quadrature",
+    "diagonal_posterior",
     "effective_dimension",
     "embedding",
     "evidence",
+    "example_grams",
+    "example_spectra",
+    "factor_vector_product",
+    "fisher_form",
+    "fisher_form_blocks",
+    "ggn_vector_product",
+    "ghost_diagonal",
+    "ghost_traces",
+    "gram",
     "hypothesised",
+    "information",
     "jacobian",
+    "lanczos_quadrature",
     "last_layer",
+    "last_layer_posterior",
+    "layers",
+    "linearised",
+    "log_determinant",
+    "low_rank_posterior",
     "maximise_evidence",
+    "posterior",
     "prior",
+    "sample_members",
+    "sample_outputs",
+    "sensitivity_map",
+    "spectral_density",
     "spectrum",
+    "top_eigenpairs",
+    "trace",
+    "trace_of",
     "weight_decay",
 ]
