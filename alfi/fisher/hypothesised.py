@@ -6,15 +6,15 @@ from jaxtyping import Array, Float
 
 from alfi.fisher.factors import LastLayerFactors
 from alfi.fisher.last_layer import outputs_and_features
+from alfi.fisher.roots import site_scale
 from alfi.typing import FactorFn, Fitted, Likelihood, Model, Pool, PRNGKey
 
 
 def hypothesised(model: Model, likelihood: Likelihood) -> FactorFn:
-    r"""Gradient of ``-log p(y^ | x)`` in the last layer's kernel, at ``y^ = argmax f``.
+    r"""Gradient of ``-log p(y^ | x)`` in the last layer's kernel, at the most probable label ``y^``.
 
     For classes, ``A_i = (p - e_y^)^T (x) features_i``: a rank-1 surrogate of the Fisher information: one label, the
-    most probable, instead of the expectation over labels. For likelihoods of discrete labels only. No bias, as
-    published.
+    most probable, instead of the expectation over labels. No bias, as published.
 
     Returns
     -------
@@ -23,7 +23,7 @@ def hypothesised(model: Model, likelihood: Likelihood) -> FactorFn:
     Raises
     ------
     ValueError
-        If the model has no ``features``.
+        If the model has no ``features``, or the likelihood no most probable label (``mode``): only discrete labels do.
 
     Source: Ash et al. 2020, BADGE, arXiv 1906.03671.
 
@@ -37,13 +37,20 @@ def hypothesised(model: Model, likelihood: Likelihood) -> FactorFn:
     (2, 1, 1, 3)
     """
     read = outputs_and_features(model)
+    if likelihood.mode is None:
+        raise ValueError(
+            "hypothesised labels are the most probable ones, and this likelihood has no `mode`: its gradient there is 0 "
+            "or meaningless. Use `fisher.last_layer`, or `fisher.monte_carlo_last_layer` for labels drawn at random."
+        )
+    mode = likelihood.mode
 
     def root(f: Float[Array, " c"]) -> Float[Array, "1 c"]:
-        return -jax.grad(likelihood.log_prob)(f, jnp.argmax(f))[None]
+        return -jax.grad(likelihood.log_prob)(f, mode(f))[None]
 
     def factor_fn(key: PRNGKey, fitted: Fitted, pool: Pool, /) -> LastLayerFactors:
         del key
         outputs, features = read(fitted.variables, pool.x)
-        return LastLayerFactors(jax.vmap(jax.vmap(root))(outputs), features)
+        scale = site_scale(likelihood, outputs.shape[1])
+        return LastLayerFactors(scale * jax.vmap(jax.vmap(root))(outputs), features)
 
     return factor_fn

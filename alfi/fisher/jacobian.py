@@ -8,6 +8,7 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from alfi.fisher.factors import DenseFactors
+from alfi.fisher.roots import site_roots
 from alfi.typing import FactorFn, Fitted, Likelihood, Pool, PRNGKey, Variables
 
 
@@ -58,15 +59,14 @@ def jacobian(
 
     def factor_fn(key: PRNGKey, fitted: Fitted, pool: Pool, /) -> DenseFactors:
         del key
-        theta, rebuild = _choose(fitted.variables, parameters)
+        theta, rebuild = choose(fitted.variables, parameters)
 
         def one(x: Array) -> Float[Array, "r p"]:
             outputs, pull = jax.vjp(lambda values: apply(rebuild(values), x[None])[0], theta)
-            c = outputs.shape[-1]
-            roots = jax.vmap(likelihood.fisher_factor)(outputs.reshape(-1, c))  # [t, c, r]
-            t, _, r = roots.shape
+            roots = site_roots(likelihood, outputs.reshape(-1, outputs.shape[-1]))
+            t, r, _ = roots.shape
             # Row (t, r) of A is the vector-Jacobian product with column r of site t's root, zero at the other sites.
-            directions = jnp.eye(t, dtype=outputs.dtype)[:, None, :, None] * jnp.swapaxes(roots, 1, 2)[:, :, None, :]
+            directions = jnp.eye(t, dtype=outputs.dtype)[:, None, :, None] * roots[:, :, None, :]
             return jax.vmap(pull)(directions.reshape(t * r, *outputs.shape))[0]
 
         return DenseFactors(jax.lax.map(one, pool.x, batch_size=chunk_size or pool.x.shape[0]))
@@ -74,7 +74,7 @@ def jacobian(
     return factor_fn
 
 
-def _choose(variables, parameters):
+def choose(variables, parameters):
     """The chosen parameters as one vector, and the function that puts such a vector back in its place."""
     params = variables.params if isinstance(variables, Variables) else variables
     leaves, tree = jax.tree_util.tree_flatten_with_path(params)
