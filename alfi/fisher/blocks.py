@@ -148,7 +148,8 @@ def layer_sizes(variables: Any) -> tuple[int, ...]:
 
     Examples
     --------
-    >>> layer_sizes({"body": {"bias": jnp.zeros(4), "kernel": jnp.zeros((3, 4))}, "head": {"kernel": jnp.zeros((4, 2))}})
+    >>> body = {"bias": jnp.zeros(4), "kernel": jnp.zeros((3, 4))}
+    >>> layer_sizes({"body": body, "head": {"kernel": jnp.zeros((4, 2))}})
     (16, 8)
     """
     params = variables.params if isinstance(variables, Variables) else variables

@@ -10,7 +10,7 @@ from alfi.typing import FactorFn, Fitted, Pool, PRNGKey
 
 
 def condition(factor_fn: FactorFn, prior_precision: Any = 1.0) -> FactorFn:
-    r"""``A_i <- A_i L^-T`` with ``L L^T = M_0 + sum_labelled F_i``: in these parameters the labelled set and the prior are I.
+    r"""``A_i <- A_i L^-T`` with ``L L^T = M_0 + sum_labelled F_i``: so what is known has information I.
 
     A criterion that starts empty with prior precision 1 then has the gains that it had with the labelled set and
     ``prior_precision`` before, if it does not depend on the basis of the parameters (D, V, EIG, EPIG ...); and criteria
@@ -37,8 +37,9 @@ def condition(factor_fn: FactorFn, prior_precision: Any = 1.0) -> FactorFn:
     >>> import alfi
     >>> one = lambda key, fitted, pool: DenseFactors(pool.x[:, None])
     >>> pool = alfi.pool(jnp.array([[2.0, 0.0], [1.0, 1.0]]), labelled=[0])
-    >>> condition(one, 1.0)(jax.random.key(0), alfi.Fitted(None), pool).array[1].round(3).tolist()
-    [[0.447, 1.0]]
+    >>> known, unknown = condition(one, 1.0)(jax.random.key(0), alfi.Fitted(None), pool).array[1, 0]
+    >>> f"{known:.3f} {unknown:.3f}"
+    '0.447 1.000'
     """
 
     def conditioned(key: PRNGKey, fitted: Fitted, pool: Pool, /) -> DenseFactors:

@@ -1,7 +1,6 @@
 """BADGE's gradient embedding: the last-layer gradient at the label the model itself would give."""
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from alfi.fisher.factors import LastLayerFactors
@@ -29,7 +28,7 @@ def hypothesised(model: Model, likelihood: Likelihood) -> FactorFn:
 
     Examples
     --------
-    >>> import alfi
+    >>> import alfi, jax.numpy as jnp
     >>> model = alfi.models.mlp(3, hidden=(4,))
     >>> pool = alfi.pool(jnp.ones((2, 5)))
     >>> fitted = alfi.Fitted(model.init(jax.random.key(0), pool.x))
@@ -39,8 +38,8 @@ def hypothesised(model: Model, likelihood: Likelihood) -> FactorFn:
     read = outputs_and_features(model)
     if likelihood.mode is None:
         raise ValueError(
-            "hypothesised labels are the most probable ones, and this likelihood has no `mode`: its gradient there is 0 "
-            "or meaningless. Use `fisher.last_layer`, or `fisher.monte_carlo_last_layer` for labels drawn at random."
+            "hypothesised labels are the most probable ones, and this likelihood has no `mode`: its labels are no "
+            "finite choice. Use `fisher.last_layer`, or `fisher.monte_carlo_last_layer` for labels drawn at random."
         )
     mode = likelihood.mode
 

@@ -10,8 +10,8 @@ from alfi.typing import FactorFn, Factors, Fitted, Pool, PRNGKey
 def truncate(factor_fn: FactorFn, rank: int) -> FactorFn:
     r"""The best approximation of each example's Fisher information of a lower rank: its largest eigenvectors.
 
-    ``A_i <- U^T A_i`` with U [r, k] the leading eigenvectors of ``A_i A_i^T``. For a classifier of many classes, most of
-    whose probabilities are nearly zero, a few directions hold nearly all.
+    ``A_i <- U^T A_i`` with U [r, k] the leading eigenvectors of ``A_i A_i^T``. For a classifier of many classes,
+    most of whose probabilities are nearly zero, a few directions hold nearly all.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def truncate(factor_fn: FactorFn, rank: int) -> FactorFn:
     ValueError
         If the rank is not positive.
 
-    Cost: ``n r^2 p`` for the Gram matrices (``n r^2 c`` for a last layer of one site) and n eigen-decompositions, r x r.
+    Cost: ``n r^2 p`` for the Gram matrices (``n r^2 c`` for a last layer of one site), and their eigenvectors.
 
     Source: Eckart & Young 1936, doi 10.1007/BF02288367.
 

@@ -1,5 +1,6 @@
 """Real numbers with noise of known spread."""
 
+import math
 from typing import Any
 
 import jax
@@ -76,14 +77,14 @@ def _correlated(covariance: Any) -> Likelihood:
         lower = np.linalg.cholesky((host + host.T) / 2)
     except np.linalg.LinAlgError:
         raise ValueError(f"gaussian needs a positive definite covariance; got {covariance}.") from None
-    c, logdet = len(host), 2 * np.sum(np.log(np.diag(lower)))
+    c, logdet = len(host), 2 * float(np.sum(np.log(np.diag(lower))))
     whitening = np.linalg.inv(lower)
 
     def dot(matrix: np.ndarray, x: Array) -> Array:
         return jnp.matmul(jnp.asarray(matrix, x.dtype), x, precision="highest")
 
     def log_prob(f: Float[Array, " c"], y: Array) -> Float[Array, ""]:
-        return -0.5 * (jnp.sum(dot(whitening, jnp.reshape(y, f.shape) - f) ** 2) + c * np.log(2 * np.pi) + logdet)
+        return -0.5 * (jnp.sum(dot(whitening, jnp.reshape(y, f.shape) - f) ** 2) + c * math.log(2 * math.pi) + logdet)
 
     def sample(key: Array, f: Float[Array, " c"]) -> Array:
         return f + dot(lower, jax.random.normal(key, f.shape, f.dtype))
@@ -94,6 +95,6 @@ def _correlated(covariance: Any) -> Likelihood:
         return jnp.asarray(whitening.T, f.dtype)
 
     def entropy(f: Float[Array, " c"]) -> Float[Array, ""]:
-        return jnp.asarray(0.5 * (c * np.log(2 * np.pi * np.e) + logdet), f.dtype)
+        return jnp.asarray(0.5 * (c * math.log(2 * math.pi * math.e) + logdet), f.dtype)
 
     return Likelihood(log_prob, sample, fisher_factor, entropy)

@@ -1,8 +1,9 @@
 """Real numbers with noise whose spread the network predicts too."""
 
+import math
+
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from alfi.typing import Likelihood
@@ -26,8 +27,9 @@ def heteroscedastic_gaussian() -> Likelihood:
 
     Examples
     --------
-    >>> heteroscedastic_gaussian().fisher_factor(jnp.array([3.0, 0.0])).round(4).tolist()
-    [[1.0, 0.0], [0.0, 0.7071]]
+    >>> print(heteroscedastic_gaussian().fisher_factor(jnp.array([3.0, 0.0])).round(4))
+    [[1.     0.    ]
+     [0.     0.7071]]
     """
     return Likelihood(_log_prob, _sample, _fisher_factor, _entropy)
 
@@ -44,7 +46,7 @@ def _heads(f: Array) -> tuple[Array, Array]:
 def _log_prob(f: Float[Array, " c"], y: Array) -> Float[Array, ""]:
     mean, log_variance = _heads(f)
     residual = (jnp.reshape(y, mean.shape) - mean) * jnp.exp(-log_variance / 2)
-    return -0.5 * jnp.sum(residual**2 + log_variance + np.log(2 * np.pi))
+    return -0.5 * jnp.sum(residual**2 + log_variance + math.log(2 * math.pi))
 
 
 def _sample(key: Array, f: Float[Array, " c"]) -> Array:
@@ -54,9 +56,9 @@ def _sample(key: Array, f: Float[Array, " c"]) -> Array:
 
 def _fisher_factor(f: Float[Array, " c"]) -> Float[Array, "c r"]:
     _, log_variance = _heads(f)
-    return jnp.diag(jnp.concatenate([jnp.exp(-log_variance / 2), jnp.full_like(log_variance, np.sqrt(0.5))]))
+    return jnp.diag(jnp.concatenate([jnp.exp(-log_variance / 2), jnp.full_like(log_variance, math.sqrt(0.5))]))
 
 
 def _entropy(f: Float[Array, " c"]) -> Float[Array, ""]:
     _, log_variance = _heads(f)
-    return 0.5 * jnp.sum(log_variance + np.log(2 * np.pi * np.e))
+    return 0.5 * jnp.sum(log_variance + math.log(2 * math.pi * math.e))

@@ -1,5 +1,7 @@
 """Counts."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -54,10 +56,10 @@ def _fisher_factor(f: Float[Array, " c"]) -> Float[Array, "c r"]:
 
 
 def _entropy(f: Float[Array, " c"]) -> Float[Array, ""]:
-    low = jnp.minimum(f, np.log(SERIES))[:, None]
+    low = jnp.minimum(f, math.log(SERIES))[:, None]
     k = jnp.arange(TERMS, dtype=f.dtype)[None]
     log_p = k * low - jnp.exp(low) - jnp.asarray(LOG_FACTORIALS, f.dtype)[None]
     series = -jnp.sum(jnp.exp(log_p) * log_p, axis=1)
-    x = jnp.exp(-jnp.maximum(f, np.log(SERIES)))  # 1 / rate
-    expansion = 0.5 * (f + np.log(2 * np.pi * np.e)) - x * (1 / 12 + x * (1 / 24 + x * (19 / 360 + x * 9 / 80)))
-    return jnp.sum(jnp.where(f < np.log(SERIES), series, expansion))
+    x = jnp.exp(-jnp.maximum(f, math.log(SERIES)))  # 1 / rate
+    expansion = 0.5 * (f + math.log(2 * math.pi * math.e)) - x * (1 / 12 + x * (1 / 24 + x * (19 / 360 + x * 9 / 80)))
+    return jnp.sum(jnp.where(f < math.log(SERIES), series, expansion))

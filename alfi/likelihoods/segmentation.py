@@ -32,13 +32,13 @@ def segmentation(pixel: Likelihood | None = None, *, effective_sites: Any = None
     --------
     >>> import alfi, jax, jax.numpy as jnp
     >>> pixels = alfi.models.from_function(lambda v, x: x @ v, features=lambda v, x: x)
-    >>> images, kernel = alfi.pool(jnp.ones((2, 8, 8, 3))), alfi.Fitted(jnp.ones((3, 1)))
+    >>> images, kernel = alfi.pool(jnp.ones((2, 8, 8, 3))), alfi.Fitted(alfi.Variables(jnp.ones((3, 1))))
     >>> for m in (None, 16):
     ...     likelihood = segmentation(alfi.likelihoods.bernoulli(), effective_sites=m)
     ...     factors = alfi.fisher.last_layer(pixels, likelihood)(jax.random.key(0), kernel, images)
-    ...     print(factors.squared_norms().round(3).tolist())
-    [11.565, 11.565]
-    [2.891, 2.891]
+    ...     print(f"{factors.squared_norms()[0]:.3f}")
+    11.565
+    2.891
     """
     pixel = categorical() if pixel is None else pixel
     if effective_sites is None:
