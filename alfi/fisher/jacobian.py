@@ -11,6 +11,10 @@ from alfi.fisher.factors import DenseFactors
 from alfi.fisher.roots import site_roots
 from alfi.typing import FactorFn, Fitted, Likelihood, Pool, PRNGKey, Variables
 
+# Rows of an example's factor, one for each site and column of its root, that are pulled back at once: for a
+# segmentation each is as large as the image's outputs.
+ROWS = 128
+
 
 def jacobian(
     apply: Callable,
@@ -45,7 +49,8 @@ def jacobian(
     ValueError
         If no parameter's path satisfies the predicate.
 
-    Cost: t r vector-Jacobian products an example.
+    Cost: t r vector-Jacobian products an example, at most 128 at once. Where the outputs have many sites and ``n t r p``
+    is too much, ``monte_carlo`` has as many rows as one asks for, and ``summed_last_layer`` no more than parameters.
 
     Examples
     --------
@@ -65,9 +70,13 @@ def jacobian(
             outputs, pull = jax.vjp(lambda values: apply(rebuild(values), x[None])[0], theta)
             roots = site_roots(likelihood, outputs.reshape(-1, outputs.shape[-1]))
             t, r, _ = roots.shape
-            # Row (t, r) of A is the vector-Jacobian product with column r of site t's root, zero at the other sites.
-            directions = jnp.eye(t, dtype=outputs.dtype)[:, None, :, None] * roots[:, :, None, :]
-            return jax.vmap(pull)(directions.reshape(t * r, *outputs.shape))[0]
+
+            def row(site_and_root: tuple[Array, Array]) -> Float[Array, " p"]:
+                site, root = site_and_root
+                return pull(jnp.zeros((t, root.shape[0]), root.dtype).at[site].set(root).reshape(outputs.shape))[0]
+
+            rows = jnp.repeat(jnp.arange(t), r), roots.reshape(t * r, -1)
+            return jax.lax.map(row, rows, batch_size=min(t * r, ROWS))
 
         return DenseFactors(jax.lax.map(one, pool.x, batch_size=chunk_size or pool.x.shape[0]))
 

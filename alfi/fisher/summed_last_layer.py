@@ -1,12 +1,14 @@
 """Exact factors of the last layer of a segmentation network: as many rows as it has parameters, not as pixels."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from alfi.fisher.factors import DenseFactors, LastLayerFactors
 from alfi.fisher.last_layer import in_contrasts, outputs_and_features, with_bias
-from alfi.fisher.roots import site_roots
+from alfi.fisher.roots import site_roots, site_scale
 from alfi.typing import FactorFn, Fitted, Likelihood, Model, Pool, PRNGKey
 
 
@@ -57,36 +59,40 @@ def summed_last_layer(
     """
     if chunk_size < 1 or site_chunk_size < 1:
         raise ValueError(f"chunk sizes must be at least 1; got {chunk_size=}, {site_chunk_size=}.")
-    read = outputs_and_features(model)
+    read, pixel = outputs_and_features(model), likelihood._replace(effective_sites=None)
 
     def factor_fn(key: PRNGKey, fitted: Fitted, pool: Pool, /) -> DenseFactors:
         del key
 
+        def pieces(outputs: Float[Array, "t c"], features: Float[Array, "t d"]) -> LastLayerFactors:
+            roots = in_contrasts(pixel, site_roots(pixel, outputs / temperature) / temperature)
+            return LastLayerFactors(roots[None], features[None])
+
         def one(x: Array) -> Float[Array, "r p"]:
             outputs, features = (piece[0] for piece in read(fitted.variables, x[None]))
-            roots = in_contrasts(likelihood, site_roots(likelihood, outputs / temperature) / temperature)
-            pieces = LastLayerFactors(roots[None], with_bias(features)[None])
-            if pieces.r <= pieces.p:
-                return pieces.dense().array[0]
-            return _root(_summed(pieces, site_chunk_size))
+            features, scale = with_bias(features), site_scale(likelihood, outputs.shape[0])
+            whole = jax.eval_shape(pieces, outputs, features)
+            if whole.r <= whole.p:
+                return scale * pieces(outputs, features).dense().array[0]
+            return scale * _root(_summed(pieces, outputs, features, whole.p, site_chunk_size))
 
         return DenseFactors(jax.lax.map(one, pool.x, batch_size=min(chunk_size, pool.x.shape[0])))
 
     return factor_fn
 
 
-def _summed(one: LastLayerFactors, chunk: int) -> Float[Array, "p p"]:
-    """``sum_t F_t`` of one example: its chunks of sites are rows of a pool of their own, the rest of them zero."""
-    t = one.features.shape[1]
+def _summed(
+    pieces: Callable[[Array, Array], LastLayerFactors], outputs: Array, features: Array, p: int, chunk: int
+) -> Float[Array, "p p"]:
+    """``sum_t F_t`` of one example, chunk of sites by chunk; sites that fill up the last one have zero features."""
+    t = outputs.shape[0]
     chunk = min(chunk, t)
-    rows = [jnp.pad(x[0], ((0, -t % chunk),) + ((0, 0),) * (x.ndim - 2)).reshape(-1, chunk, *x.shape[2:]) for x in one]
+    chunks = [jnp.pad(x, ((0, -t % chunk), (0, 0))).reshape(-1, chunk, x.shape[1]) for x in (outputs, features)]
 
-    def add(total: Array, pieces: tuple[Array, Array]) -> tuple[Array, None]:
-        sites = LastLayerFactors(*(x[None] for x in pieces))
-        return total + sites.dense_information(jnp.ones(1, total.dtype)), None
+    def add(total: Array, sites: list[Array]) -> tuple[Array, None]:
+        return total + pieces(*sites).dense_information(jnp.ones(1, total.dtype)), None
 
-    start = jnp.zeros((one.p, one.p), one.features.dtype)
-    return jax.lax.scan(add, start, tuple(rows))[0]
+    return jax.lax.scan(add, jnp.zeros((p, p), features.dtype), chunks)[0]
 
 
 def _root(information: Float[Array, "p p"]) -> Float[Array, "p p"]:
