@@ -1,30 +1,33 @@
 """Factors of every member of an ensemble."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
-from alfi.fisher.blocks import BlockFactors
-from alfi.fisher.factors import write_out
 from alfi.typing import FactorFn, Fitted, Pool, PRNGKey
 
 
 def ensemble(factor_fn: FactorFn) -> FactorFn:
-    r"""The factors of each of ``fitted.members`` as blocks of parameters that do not interact.
+    r"""The factors of each of ``fitted.members``, for criteria of one design that has to serve them all.
 
-    An ensemble's parameters are those of all its members, and its information is block-diagonal: a criterion of it,
-    through ``alfi.criteria.blockwise``, is the sum over members, m times their mean.
+    Parameters
+    ----------
+    factor_fn
+        Of one member, which it finds in ``fitted.variables``.
 
     Returns
     -------
-    FactorFn giving BlockFactors[n, m, r, p]: memory m times that of one member, written out; ``sketch`` first where
-    that is too much.
+    FactorFn giving what ``factor_fn`` gives with the axis of the m members after the pool's: DenseFactors with an array
+    [n, m, r, p], LastLayerFactors with [n, m, t, r, c] and [n, m, t, d]. A criterion mapped over that axis sums, or
+    averages, over members; they have no parameters in common.
 
     Raises
     ------
     ValueError
         If there are no members.
 
-    Cost: that of ``factor_fn`` for each member, one after another.
+    Cost: that of ``factor_fn`` for each member, one after another; memory m times that of one.
 
     Examples
     --------
@@ -35,15 +38,15 @@ def ensemble(factor_fn: FactorFn) -> FactorFn:
     (5, 4, 2, 6)
     """
 
-    def of_members(key: PRNGKey, fitted: Fitted, pool: Pool, /) -> BlockFactors:
+    def of_members(key: PRNGKey, fitted: Fitted, pool: Pool, /) -> Any:
         if fitted.members is None:
             raise ValueError("an ensemble's factors need `fitted.members`: variables with a leading axis of members.")
         keys = jax.random.split(key, jax.tree.leaves(fitted.members)[0].shape[0])
 
-        def one(member):
+        def one(member: Any) -> Any:
             key, variables = member
-            return write_out(factor_fn(key, Fitted(variables, extra=fitted.extra), pool))
+            return factor_fn(key, Fitted(variables, extra=fitted.extra), pool)
 
-        return BlockFactors(jnp.swapaxes(jax.lax.map(one, (keys, fitted.members)), 0, 1))
+        return jax.tree.map(lambda x: jnp.swapaxes(x, 0, 1), jax.lax.map(one, (keys, fitted.members)))
 
     return of_members

@@ -49,8 +49,8 @@ def jacobian(
     ValueError
         If no parameter's path satisfies the predicate.
 
-    Cost: t r vector-Jacobian products an example, at most 128 at once. Where the outputs have many sites and ``n t r p``
-    is too much, ``monte_carlo`` has as many rows as one asks for, and ``summed_last_layer`` no more than parameters.
+    Cost: t r vector-Jacobian products an example, at most 128 at once. Where many sites make ``n t r p`` too much,
+    ``monte_carlo`` has as many rows as one asks for, and ``summed_last_layer`` no more than parameters.
 
     Examples
     --------

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from alfi.fisher.factors import DenseFactors, LastLayerFactors
 from alfi.fisher.jacobian import choose
 from alfi.fisher.last_layer import in_contrasts, outputs_and_features, with_bias
-from alfi.fisher.roots import site_scores
+from alfi.fisher.roots import require_samples, site_scores
 from alfi.typing import FactorFn, Fitted, Likelihood, Model, Pool, PRNGKey
 
 
@@ -57,7 +57,7 @@ def monte_carlo(
     >>> factor_fn(jax.random.key(0), alfi.Fitted(jnp.zeros((3, 4))), pool).array.shape
     (5, 2, 12)
     """
-    _require_samples(samples)
+    require_samples(samples)
 
     def factor_fn(key: PRNGKey, fitted: Fitted, pool: Pool, /) -> DenseFactors:
         theta, rebuild = choose(fitted.variables, parameters)
@@ -99,7 +99,7 @@ def monte_carlo_last_layer(model: Model, likelihood: Likelihood, *, samples: int
     >>> factor_fn(jax.random.key(1), fitted, pool).roots.shape
     (5, 1, 2, 9)
     """
-    _require_samples(samples)
+    require_samples(samples)
     read = outputs_and_features(model)
 
     def root(key: Array, f: Float[Array, "t c"]) -> Float[Array, "t m q"]:
@@ -112,8 +112,3 @@ def monte_carlo_last_layer(model: Model, likelihood: Likelihood, *, samples: int
         return LastLayerFactors(jax.vmap(root)(keys, outputs), with_bias(features))
 
     return factor_fn
-
-
-def _require_samples(samples: int) -> None:
-    if samples < 1:
-        raise ValueError(f"samples, the labels drawn for each example, must be at least 1; got {samples}.")

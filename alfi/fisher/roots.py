@@ -51,3 +51,9 @@ def site_scores(
     keys = jax.random.split(key, (samples, t))
     scores = jax.vmap(jax.vmap(one), (0, None))(keys, outputs)
     return scores * (site_scale(likelihood, t) / math.sqrt(samples))
+
+
+def require_samples(samples: int) -> None:
+    """Refuse a number of drawn labels that is not positive."""
+    if samples < 1:
+        raise ValueError(f"samples, the labels drawn for each example, must be at least 1; got {samples}.")

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from alfi.fisher.factors import DenseFactors, dtype_of
 from alfi.fisher.jacobian import choose
-from alfi.fisher.roots import site_roots
+from alfi.fisher.roots import require_samples, site_roots, site_scores
 from alfi.typing import FactorFn, Fitted, Likelihood, Pool, PRNGKey
 
 # (key, shape, dtype) -> independent entries of mean 0 and variance 1
@@ -73,6 +73,7 @@ def sketched_jacobian(
     likelihood: Likelihood,
     size: int,
     *,
+    samples: int | None = None,
     draw: Draw = jax.random.normal,
     parameters: Callable[[str], bool] | None = None,
     chunk_size: int | None = None,
@@ -87,15 +88,18 @@ def sketched_jacobian(
         As for ``jacobian``. Memory: the activations of a chunk of examples, ``3 p``, and the result.
     size, draw
         As for ``sketch``.
+    samples
+        Labels drawn for each example in place of the exact root, as ``monte_carlo`` does: m rows however many sites and
+        outputs there are. Default: the exact root.
 
     Returns
     -------
-    FactorFn giving DenseFactors[n, t r, s].
+    FactorFn giving DenseFactors[n, t r, s], or [n, m, s].
 
     Raises
     ------
     ValueError
-        If the size is not positive, or no parameter's path satisfies the predicate.
+        If the size or ``samples`` is not positive, or no parameter's path satisfies the predicate.
 
     Cost: s Jacobian-vector products an example (s + 1 forward passes, about), and ``p s`` random numbers a chunk.
 
@@ -110,23 +114,29 @@ def sketched_jacobian(
     (5, 3, 8)
     """
     _require_size(size)
+    if samples is not None:
+        require_samples(samples)
 
     def factor_fn(key: PRNGKey, fitted: Fitted, pool: Pool, /) -> DenseFactors:
         theta, rebuild = choose(fitted.variables, parameters)
-        keys = jax.random.split(key, size)
+        key_directions, key_labels = jax.random.split(key)
+        directions, n = jax.random.split(key_directions, size), pool.x.shape[0]
 
-        def one(x: Array) -> Float[Array, "r s"]:
+        def one(row: tuple[Array, Array]) -> Float[Array, "r s"]:
+            key, x = row
             outputs, push = jax.linearize(lambda values: apply(rebuild(values), x[None])[0], theta)
-            roots = site_roots(likelihood, outputs.reshape(-1, outputs.shape[-1]))
-            t, r, c = roots.shape
+            f = outputs.reshape(-1, outputs.shape[-1])
+            exact = samples is None
+            roots = site_roots(likelihood, f) if exact else site_scores(likelihood, key, f, samples)
+            path = "trc,tc->tr" if exact else "mtc,tc->m"
 
-            def along(key: Array) -> Float[Array, "t r"]:
-                moved = push(draw(key, theta.shape, theta.dtype)).reshape(t, c)
-                return jnp.einsum("trc,tc->tr", roots, moved, precision="highest")
+            def along(direction: Array) -> Float[Array, " r"]:
+                moved = push(draw(direction, theta.shape, theta.dtype)).reshape(f.shape)
+                return jnp.einsum(path, roots, moved, precision="highest").ravel()
 
-            return jnp.moveaxis(jax.lax.map(along, keys), 0, -1).reshape(t * r, size) / math.sqrt(size)
+            return jax.lax.map(along, directions).T / math.sqrt(size)
 
-        return DenseFactors(jax.lax.map(one, pool.x, batch_size=chunk_size or pool.x.shape[0]))
+        return DenseFactors(jax.lax.map(one, (jax.random.split(key_labels, n), pool.x), batch_size=chunk_size or n))
 
     return factor_fn
 

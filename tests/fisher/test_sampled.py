@@ -88,12 +88,31 @@ def test_matrix_free_sketch_is_the_jacobian_times_the_same_directions(name, draw
     @jax.jit
     def both(fitted):
         a = exact(key, fitted, pool).array
-        omega = jnp.stack([draw(k, a.shape[2:], a.dtype) for k in jax.random.split(key, s)], axis=1)
+        directions = jax.random.split(jax.random.split(key)[0], s)
+        omega = jnp.stack([draw(k, a.shape[2:], a.dtype) for k in directions], axis=1)
         return factor_fn(key, fitted, pool).array, jnp.matmul(a, omega, precision="highest") / np.sqrt(s)
 
     got, want = both(fitted)
     assert got.dtype == dtype
     close(got, want, loss=300 if dtype == np.float32 else 1e4)
+
+
+def test_matrix_free_sketch_of_drawn_labels_is_that_of_their_gradients(close):
+    model, fitted, pool = problem(3, (3,))
+    likelihood, key, s = likelihoods.categorical(), jax.random.key(3), 5
+    sampled = fisher.monte_carlo(model.apply, likelihood, samples=2)
+    factor_fn = fisher.sketched_jacobian(model.apply, likelihood, s, samples=2)
+
+    @jax.jit
+    def both(fitted):
+        key_directions, key_labels = jax.random.split(key)
+        a = sampled(key_labels, fitted, pool).array
+        omega = [jax.random.normal(k, a.shape[2:], a.dtype) for k in jax.random.split(key_directions, s)]
+        return factor_fn(key, fitted, pool).array, a @ jnp.stack(omega, axis=1) / np.sqrt(s)
+
+    got, want = both(fitted)
+    assert got.shape == (N, 2, s)
+    close(got, want)
 
 
 def test_a_large_matrix_free_sketch_has_the_traces_of_the_jacobian():
