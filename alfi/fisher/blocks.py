@@ -52,10 +52,10 @@ class BlockFactors(NamedTuple):
         return jax.vmap(lambda array: DenseFactors(array).information(weights), in_axes=1)(self.array)
 
     def information(self, weights: Float[Array, " n"]) -> Float[Array, "p p"]:
-        blocks = self.block_information(weights)
-        b, q, _ = blocks.shape
-        apart = jnp.eye(b, dtype=blocks.dtype)[:, None, :, None] * blocks[:, :, None, :]
-        return apart.reshape(b * q, b * q)
+        return _apart(self.block_information(weights))
+
+    def dense_information(self, weights: Float[Array, " n"]) -> Float[Array, "p p"]:
+        return _apart(jax.vmap(lambda array: DenseFactors(array).dense_information(weights), in_axes=1)(self.array))
 
     def inner(self, other: Factors) -> Float[Array, "n m"]:
         if not isinstance(other, BlockFactors) or other.array.shape[1:] != self.array.shape[1:]:
@@ -65,6 +65,11 @@ class BlockFactors(NamedTuple):
 
     def squared_norms(self) -> Float[Array, " n"]:
         return jnp.sum(self.array**2, axis=(1, 2, 3))
+
+
+def _apart(blocks: Float[Array, "b q q"]) -> Float[Array, "p p"]:
+    b, q, _ = blocks.shape
+    return (jnp.eye(b, dtype=blocks.dtype)[:, None, :, None] * blocks[:, :, None, :]).reshape(b * q, b * q)
 
 
 def diagonal(factor_fn: FactorFn) -> FactorFn:
