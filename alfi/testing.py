@@ -1,7 +1,7 @@
 """Problems with known answers, and oracles: brute force in NumPy float64, written to be read and not to be fast.
 
-For the tests of the library, and for yours: ``from alfi import testing``. Oracles work on factors that are written out as
-one array [n, r, p] and take an objective ``value(M[..., p, p]) -> [...]`` of the information matrix.
+For the tests of the library, and for yours: ``from alfi import testing``. Oracles work on factors that are written out
+as one array [n, r, p] and take an objective ``value(M[..., p, p]) -> [...]`` of the information matrix.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,10 +17,10 @@ from alfi.fisher.factors import DenseFactors, LastLayerFactors
 from alfi.typing import Factors, Likelihood, Model, PRNGKey, Variables
 
 # (M[..., p, p]) -> [...]
-Objective = Callable[[np.ndarray], np.ndarray]
+Objective = Callable[[np.ndarray], Any]
 
 
-# ------------------------------------------------------------------------------------------------------------ problems
+# --- problems
 
 
 def dense(key: PRNGKey, n: int, r: int, p: int, dtype: Any = float) -> DenseFactors:
@@ -77,7 +77,7 @@ def network(outputs: int, hidden: int = 4) -> Model:
     return Model(init=init, apply=apply, features=features, head=head)
 
 
-# ------------------------------------------------------------------------------------------------- oracles of information
+# --- oracles of information
 
 
 def write_out(factors: Factors) -> np.ndarray:
@@ -87,6 +87,7 @@ def write_out(factors: Factors) -> np.ndarray:
     if isinstance(factors, BlockFactors):
         n, b, r, q = factors.array.shape
         return np.einsum("nbrq,bk->nbrkq", np.asarray(factors.array, float), np.eye(b)).reshape(n, b * r, b * q)
+    assert isinstance(factors, LastLayerFactors)
     roots, features = (np.asarray(piece, float) for piece in factors)
     n, t, r, c = roots.shape
     return np.einsum("ntrc,ntd->ntrcd", roots, features).reshape(n, t * r, c * features.shape[2])
@@ -179,8 +180,8 @@ def counts(most: int) -> Callable[[jax.Array], tuple[jax.Array, jax.Array]]:
 def network_fisher(apply: Callable, likelihood: Likelihood, labels: Callable, params: Any, x: jax.Array) -> jax.Array:
     """Fisher information of all parameters by its definition and autodiff alone: [n, p, p], summed over sites.
 
-    ``sum_y p(y) g g^T`` with ``g`` the gradient of ``log p(y | f(params, x))``, for each site; parameters in the order of
-    ``ravel_pytree``; ``apply(params, x[n, ...]) -> outputs[n, *sites, c]``.
+    ``sum_y p(y) g g^T`` with ``g`` the gradient of ``log p(y | f(params, x))``, for each site; parameters in the order
+    of ``ravel_pytree``; ``apply(params, x[n, ...]) -> outputs[n, *sites, c]``.
     """
     theta, rebuild = ravel_pytree(params)
 
@@ -200,10 +201,10 @@ def network_fisher(apply: Callable, likelihood: Likelihood, labels: Callable, pa
     return jax.jit(jax.vmap(one))(x)
 
 
-# --------------------------------------------------------------------------------------- oracles of criteria and selection
+# --- oracles of criteria and selection
 
 
-def log_det(m: np.ndarray) -> np.ndarray:
+def log_det(m: np.ndarray) -> Any:
     """D-optimality, ``log det M``."""
     return np.linalg.slogdet(m)[1]
 
@@ -253,7 +254,7 @@ def squared_distances(array: np.ndarray) -> np.ndarray:
     return np.sum((array[:, None] - array[None]) ** 2, axis=(2, 3))
 
 
-def k_center(array: np.ndarray, chosen: Sequence[int], available: Any, batch_size: int) -> list[int]:
+def k_center(array: np.ndarray, chosen: Any, available: Any, batch_size: int) -> list[int]:
     """Greedy k-center: always the point farthest from its nearest chosen one."""
     chosen, available, distances = list(chosen), np.array(available), squared_distances(array)
     for _ in range(batch_size):
@@ -263,7 +264,7 @@ def k_center(array: np.ndarray, chosen: Sequence[int], available: Any, batch_siz
     return chosen[-batch_size:]
 
 
-def d2_probabilities(array: np.ndarray, chosen: Sequence[int], available: Any) -> np.ndarray:
+def d2_probabilities(array: np.ndarray, chosen: Any, available: Any) -> np.ndarray:
     """Probability of every ordered pair (first, second) of k-means++ draws, [n, n]."""
     distances, available = squared_distances(array), np.array(available)
 

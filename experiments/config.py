@@ -94,6 +94,8 @@ def validate(config: Config) -> None:
             raise ValueError(f"{field.replace('_', '-')} must be positive and finite; got {getattr(config, field)}.")
     if not 0 <= config.weight_decay < float("inf"):
         raise ValueError(f"weight-decay must not be negative; got {config.weight_decay}.")
+    if config.training == "until_fitted" and config.steps % 20:
+        raise ValueError(f"steps must be a multiple of 20 with --training until_fitted; got {config.steps}.")
     precision = config.prior_precision
     if isinstance(precision, float | int) and not 0 < precision < float("inf"):
         raise ValueError(f"prior-precision must be positive and finite; got {precision}.")

@@ -38,8 +38,8 @@ def from_matrix(phi: Callable[[Array], Array], *, prior_precision: Any = 1.0) ->
     >>> import alfi
     >>> e_optimal = from_matrix(lambda M: jnp.linalg.eigvalsh(M)[0])
     >>> factors = alfi.fisher.DenseFactors(jnp.array([[[3.0, 0.0]], [[0.0, 1.0]], [[1.0, 2.0]]]))
-    >>> alfi.select(e_optimal, factors, 2).indices.tolist()
-    [2, 0]
+    >>> alfi.select(e_optimal, factors, 1, weights=jnp.array([1.0, 0.0, 0.0])).indices.tolist()
+    [2]
     """
     phi = phi if isinstance(phi, Partial) else Partial(phi)
     return Criterion(

@@ -137,7 +137,7 @@ def from_linen(
     def stochastic(key: PRNGKey, variables: Variables, x: Inputs) -> Array:
         def one(row):
             collections = {"params": variables.params, **variables.state}
-            return module.apply(collections, row[None], rngs={"dropout": key}, **stochastic_kwargs)[0]
+            return module.apply(collections, row[None], rngs={"dropout": key}, **(stochastic_kwargs or {}))[0]
 
         return jax.vmap(one)(x)
 
