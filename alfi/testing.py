@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
 
+from alfi.fisher.blocks import BlockFactors
 from alfi.fisher.factors import DenseFactors, LastLayerFactors
 from alfi.typing import Factors, Likelihood, Model, PRNGKey, Variables
 
@@ -31,6 +32,11 @@ def last_layer(key: PRNGKey, n: int, r: int, c: int, d: int, sites: int = 1, dty
     """Normal roots and features: factors of rank ``sites r`` in ``c d`` parameters."""
     key_roots, key_features = jax.random.split(key)
     return LastLayerFactors(normal(key_roots, (n, sites, r, c), dtype), normal(key_features, (n, sites, d), dtype))
+
+
+def blocks(key: PRNGKey, n: int, b: int, r: int, q: int, dtype: Any = float) -> BlockFactors:
+    """Normal factors of b blocks of q parameters."""
+    return BlockFactors(normal(key, (n, b, r, q), dtype))
 
 
 def normal(key: PRNGKey, shape: Sequence[int], dtype: Any = float) -> jax.Array:
@@ -78,6 +84,9 @@ def write_out(factors: Factors) -> np.ndarray:
     """Factors as one float64 array [n, r, p]."""
     if isinstance(factors, DenseFactors):
         return np.asarray(factors.array, float)
+    if isinstance(factors, BlockFactors):
+        n, b, r, q = factors.array.shape
+        return np.einsum("nbrq,bk->nbrkq", np.asarray(factors.array, float), np.eye(b)).reshape(n, b * r, b * q)
     assert isinstance(factors, LastLayerFactors)
     roots, features = (np.asarray(piece, float) for piece in factors)
     n, t, r, c = roots.shape
@@ -111,6 +120,59 @@ def normal_points(scale: float) -> Callable[[jax.Array], tuple[jax.Array, jax.Ar
         offsets = scale * jnp.sqrt(f.shape[0]) * jnp.eye(f.shape[0], dtype=f.dtype)
         points = f[None] + jnp.concatenate([offsets, -offsets])
         return points, jnp.full(len(points), 1 / len(points), f.dtype)
+
+    return labels
+
+
+def correlated_points(covariance: Any) -> Callable[[jax.Array], tuple[jax.Array, jax.Array]]:
+    """As ``normal_points``, with a covariance [c, c]."""
+    half = np.linalg.cholesky(np.asarray(covariance, float))
+
+    def labels(f):
+        points, probabilities = normal_points(1.0)(jnp.zeros_like(f))
+        return f[None] + points @ half.T, probabilities
+
+    return labels
+
+
+def heteroscedastic_points(f: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """For means and log-variances ``f = [mu, rho]``: 3^m points, exact for scores squared."""
+    mean, log_variance = jnp.split(f, 2)
+    nodes, weights = np.polynomial.hermite_e.hermegauss(3)
+    points, masses = (
+        np.stack(np.meshgrid(*[x] * len(mean)), axis=-1).reshape(-1, len(mean))
+        for x in (nodes, weights / weights.sum())
+    )
+    return mean[None] + jnp.exp(log_variance / 2)[None] * points, jnp.asarray(masses.prod(axis=1), f.dtype)
+
+
+def every_answer(f: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """No and yes, for one logit [1]."""
+    return jnp.arange(2), jnp.concatenate([jax.nn.sigmoid(-f), jax.nn.sigmoid(f)])
+
+
+def every_set_of_labels(f: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """All 2^c answers to c independent questions with logits [c]."""
+    answers = jnp.arange(2 ** len(f))[:, None] >> jnp.arange(len(f))[None] & 1
+    return answers, jnp.prod(jax.nn.sigmoid(jnp.where(answers == 1, f[None], -f[None])), axis=1)
+
+
+def every_grade(cutpoints: Sequence[float]) -> Callable[[jax.Array], tuple[jax.Array, jax.Array]]:
+    """All grades between the cutpoints, for one score [1]."""
+
+    def labels(f):
+        below = jax.nn.sigmoid(jnp.asarray([-np.inf, *cutpoints, np.inf], f.dtype) - f)
+        return jnp.arange(len(cutpoints) + 1), jnp.diff(below)
+
+    return labels
+
+
+def counts(most: int) -> Callable[[jax.Array], tuple[jax.Array, jax.Array]]:
+    """Counts 0 ... most, for one log-rate [1]; ``most`` so large that what is beyond does not matter."""
+
+    def labels(f):
+        y = jnp.arange(most + 1)
+        return y, jnp.exp(y * f - jnp.exp(f) - jax.scipy.special.gammaln(y + 1.0))
 
     return labels
 

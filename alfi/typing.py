@@ -83,6 +83,10 @@ class Likelihood(NamedTuple):
     entropy        (f[c]) -> scalar, in nats
     contrasts      (c) -> [c, q], orthonormal columns spanning every output direction that ``fisher_factor`` can see;
                    ``None``: all of them. The softmax does not see the mean of its logits: q = c - 1
+    mode           (f[c]) -> y, the most probable label; ``None`` where labels are no finite choice
+    effective_sites
+                   how many of the t sites of an example its Fisher information counts as independent: it is scaled by
+                   effective_sites / t; ``None``: all t
     """
 
     log_prob: Callable[[Float[Array, " c"], Array], Float[Array, ""]]
@@ -90,6 +94,8 @@ class Likelihood(NamedTuple):
     fisher_factor: Callable[[Float[Array, " c"]], Float[Array, "c r"]]
     entropy: Callable[[Float[Array, " c"]], Float[Array, ""]]
     contrasts: Callable[[int], Float[Array, "c q"]] | None = None
+    mode: Callable[[Float[Array, " c"]], Array] | None = None
+    effective_sites: float | None = None
 
 
 @runtime_checkable

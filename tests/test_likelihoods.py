@@ -7,11 +7,21 @@ import pytest
 
 from alfi import likelihoods, testing
 
+COVARIANCE = [[2.0, 0.5, -0.3], [0.5, 1.0, 0.2], [-0.3, 0.2, 0.4]]
+CUTPOINTS = [-1.0, 0.2, 0.5, 3.0]
 # name: (likelihood, labels with their probabilities, number of outputs)
 LIKELIHOODS = {
     "categorical 2": (likelihoods.categorical(), testing.every_class, 2),
     "categorical 5": (likelihoods.categorical(), testing.every_class, 5),
+    "categorical, full root": (likelihoods.categorical(likelihoods.full_root), testing.every_class, 4),
+    "bernoulli": (likelihoods.bernoulli(), testing.every_answer, 1),
+    "multi_label": (likelihoods.multi_label(), testing.every_set_of_labels, 3),
     "gaussian": (likelihoods.gaussian(0.3), testing.normal_points(0.3), 3),
+    "gaussian, covariance": (likelihoods.gaussian(covariance=COVARIANCE), testing.correlated_points(COVARIANCE), 3),
+    "heteroscedastic_gaussian": (likelihoods.heteroscedastic_gaussian(), testing.heteroscedastic_points, 4),
+    "poisson": (likelihoods.poisson(), testing.counts(2000), 1),
+    "ordinal": (likelihoods.ordinal(CUTPOINTS), testing.every_grade(CUTPOINTS), 1),
+    "segmentation": (likelihoods.segmentation(likelihoods.bernoulli(), effective_sites=3), testing.every_answer, 1),
 }
 cases = pytest.mark.parametrize("case", LIKELIHOODS.values(), ids=LIKELIHOODS)
 

@@ -3,6 +3,7 @@
 from alfi.criteria.a_optimal import a_optimal
 from alfi.criteria.bald import bald
 from alfi.criteria.batch_bald import batch_bald
+from alfi.criteria.blockwise import blockwise
 from alfi.criteria.c_optimal import c_optimal
 from alfi.criteria.cluster import cluster
 from alfi.criteria.combine import combine, product, weighted_sum
@@ -30,6 +31,7 @@ __all__ = [
     "a_optimal",
     "bald",
     "batch_bald",
+    "blockwise",
     "c_optimal",
     "cluster",
     "combine",

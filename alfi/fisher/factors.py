@@ -1,6 +1,6 @@
 """The two kinds of per-example factors ``A_i``: stored as they are, or as the pieces of a last layer."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -95,8 +95,11 @@ class LastLayerFactors(NamedTuple):
         return out.reshape(self.n, self.r, s)
 
     def quadratic(self, s: Float[Array, "p p"]) -> Float[Array, "n r r"]:
-        if self.roots.shape[1] > 1:  # sites interact: n t r p numbers pass through memory, in chunks
-            rows = jax.lax.map(lambda one: _site_rows(one, s), self, batch_size=max(1, CHUNK // self.r))
+        if self.roots.shape[1] > 1:  # sites interact
+            c, d = self.roots.shape[3], self.features.shape[2]
+            blocks = s.reshape(c, d, c, d)
+            chunk = max(1, CHUNK // self.r)
+            rows = jax.lax.map(lambda one: _site_quadratic(one.roots, one.features, blocks), self, batch_size=chunk)
             return rows.reshape(self.n, self.r, self.r)
         roots, features = self._sites()
         c, d = roots.shape[1], features.shape[1]
@@ -152,9 +155,30 @@ class LastLayerFactors(NamedTuple):
         return jnp.moveaxis(self.roots.reshape(n * t, r, c), 0, -1), self.features.reshape(n * t, -1)
 
 
-def _site_rows(one: LastLayerFactors, s: Array) -> Array:
-    dense = LastLayerFactors(one.roots[None], one.features[None]).dense()
-    return dense.quadratic(s)[0]
+def _site_quadratic(
+    roots: Float[Array, "t r c"], features: Float[Array, "t d"], s: Float[Array, "c d c d"]
+) -> Float[Array, "t r t r"]:
+    """One example with sites; ``t c d (c d + r c) + t^2 r c (d + r)`` operations: features first, they have no rank."""
+
+    def einsum(path: str, *arrays: Array) -> Array:
+        return jnp.einsum(path, *arrays, precision="highest")
+
+    half = einsum("trc,ctke->trke", roots, einsum("td,cdke->ctke", features, s))
+    return einsum("trku,uqk->truq", einsum("trke,ue->trku", half, features), roots)
+
+
+def write_out(factors: Factors) -> Float[Array, "n r p"]:
+    """Factors of any kind as one array; memory ``n r p``."""
+    if isinstance(factors, DenseFactors):
+        return factors.array
+    if isinstance(factors, LastLayerFactors):
+        return factors.dense().array
+    return factors.project(jnp.eye(factors.p, dtype=dtype_of(factors)))
+
+
+def dtype_of(factors: Factors) -> Any:
+    """The dtype of the factors' numbers."""
+    return jnp.result_type(*jax.tree.leaves(factors))
 
 
 def _pairs(c: int) -> tuple[Array, np.ndarray]:

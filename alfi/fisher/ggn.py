@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from alfi.fisher.jacobian import _choose
+from alfi.fisher.jacobian import choose
 from alfi.fisher.krylov import Operator
+from alfi.fisher.roots import site_roots
 from alfi.typing import FactorFn, Factors, Fitted, Inputs, Likelihood, Pool, PRNGKey
 
 
@@ -60,7 +61,7 @@ def ggn_vector_product(
     >>> operator(jnp.ones(2)).tolist()
     [1.0, 4.0]
     """
-    theta, rebuild = _choose(variables, parameters)
+    theta, rebuild = choose(variables, parameters)
     n = x.shape[0]
     weights = jnp.ones(n, theta.dtype) if weights is None else weights.astype(theta.dtype)
 
@@ -68,7 +69,8 @@ def ggn_vector_product(
         outputs, push = jax.linearize(lambda values: apply(rebuild(values), x), theta)
         pull = jax.linear_transpose(push, theta)
         c = outputs.shape[-1]
-        roots = jax.vmap(likelihood.fisher_factor)(outputs.reshape(-1, c))  # [m, c, r], m rows and sites
+        each = jax.vmap(lambda row: site_roots(likelihood, row.reshape(-1, c)))(outputs)  # [n, t, r, c]
+        roots = jnp.swapaxes(each.reshape(-1, *each.shape[2:]), 1, 2)  # [m, c, r], m rows and sites
         scale = jnp.repeat(weights, roots.shape[0] // x.shape[0])
 
         def product(v: Array) -> Array:

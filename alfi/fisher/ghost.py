@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from alfi.fisher.ggn import for_each
+from alfi.fisher.roots import site_roots
 from alfi.fisher.tracing import Layer, trace_layers
 from alfi.typing import Inputs, Likelihood, Variables
 
@@ -160,10 +161,10 @@ def _differentiable(
         shifts = {index: jnp.zeros(layer.shape, layer.dtype) for index, layer in layers.items()}
         copies = {index: leaves[index] for index in paths if index not in layers}
         outputs, pull, inputs = jax.vjp(run, shifts, copies, has_aux=True)
-        roots = jax.vmap(likelihood.fisher_factor)(outputs)  # [t, c, r]
-        t, c, r = roots.shape
+        roots = site_roots(likelihood, outputs)  # [t, r, c]
+        t, r, c = roots.shape
         # As for the Jacobian: one direction for each column of each site's root, zero at the other sites.
-        directions = jnp.eye(t, dtype=roots.dtype)[:, None, :, None] * jnp.swapaxes(roots, 1, 2)[:, :, None, :]
+        directions = jnp.eye(t, dtype=roots.dtype)[:, None, :, None] * roots[:, :, None, :]
         grads, copies = jax.vmap(pull)(directions.reshape(t * r, t, c))
         return inputs, {index: layers[index].gradients(grad) for index, grad in grads.items()}, copies
 

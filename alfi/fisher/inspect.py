@@ -12,7 +12,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from alfi.fisher.ggn import for_each
-from alfi.fisher.jacobian import _choose
+from alfi.fisher.jacobian import choose
+from alfi.fisher.roots import site_roots
 from alfi.typing import Inputs, Likelihood, Variables
 
 
@@ -59,7 +60,7 @@ def fisher_form(
     >>> fisher_form(apply, alfi.likelihoods.categorical(), jnp.array([[0.0, 0.0], [0.0, 0.0]]), x).tolist()
     [0.25, 20.25]
     """
-    theta, rebuild = _choose(variables, parameters)
+    theta, rebuild = choose(variables, parameters)
 
     def one(x: Array) -> Array:
         outputs, push = jax.linearize(lambda values: apply(rebuild(values), x[None])[0], theta)
@@ -100,7 +101,7 @@ def fisher_form_blocks(
     {"['bias']": [0.25], "['kernel']": [4.0]}
     """
     paths = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_flatten_with_path(_params(variables))[0]]
-    theta, rebuild = _choose(variables, None)
+    theta, rebuild = choose(variables, None)
     sizes = [leaf.size for leaf in jax.tree.leaves(_params(variables))]
     starts = [sum(sizes[:index]) for index in range(len(sizes))]
 
@@ -158,7 +159,7 @@ def sensitivity_map(
         raise ValueError(f"against is 'rest' or 'all'; got {against!r}.")
     if not jnp.issubdtype(x.dtype, jnp.floating):
         raise ValueError(f"a derivative in x needs x of real numbers; got {x.dtype}: give x.astype(float).")
-    theta, rebuild = _choose(variables, None)
+    theta, rebuild = choose(variables, None)
 
     def log_p(values: Array, x: Array) -> Array:
         return jax.nn.log_softmax(apply(rebuild(values), x[None])[0])
@@ -196,8 +197,8 @@ def _towards(likelihood: Likelihood, outputs: Array, push: Callable, theta: Arra
 
 def _form(likelihood: Likelihood, outputs: Array, push: Callable, v: Float[Array, " p"]) -> Float[Array, ""]:
     sites = outputs.reshape(-1, outputs.shape[-1])
-    roots = jax.vmap(likelihood.fisher_factor)(sites)
-    seen = jnp.einsum("tcr,tc->tr", roots, push(v).reshape(sites.shape), precision="highest")
+    roots = site_roots(likelihood, sites)
+    seen = jnp.einsum("trc,tc->tr", roots, push(v).reshape(sites.shape), precision="highest")
     return jnp.sum(seen**2)
 
 

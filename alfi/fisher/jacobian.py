@@ -8,7 +8,12 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from alfi.fisher.factors import DenseFactors
+from alfi.fisher.roots import site_roots
 from alfi.typing import FactorFn, Fitted, Likelihood, Pool, PRNGKey, Variables
+
+# Rows of an example's factor, one for each site and column of its root, that are pulled back at once: for a
+# segmentation each is as large as the image's outputs.
+ROWS = 128
 
 
 def jacobian(
@@ -44,7 +49,8 @@ def jacobian(
     ValueError
         If no parameter's path satisfies the predicate.
 
-    Cost: t r vector-Jacobian products an example.
+    Cost: t r vector-Jacobian products an example, at most 128 at once. Where many sites make ``n t r p`` too much,
+    ``monte_carlo`` has as many rows as one asks for, and ``summed_last_layer`` no more than parameters.
 
     Examples
     --------
@@ -58,23 +64,26 @@ def jacobian(
 
     def factor_fn(key: PRNGKey, fitted: Fitted, pool: Pool, /) -> DenseFactors:
         del key
-        theta, rebuild = _choose(fitted.variables, parameters)
+        theta, rebuild = choose(fitted.variables, parameters)
 
         def one(x: Array) -> Float[Array, "r p"]:
             outputs, pull = jax.vjp(lambda values: apply(rebuild(values), x[None])[0], theta)
-            c = outputs.shape[-1]
-            roots = jax.vmap(likelihood.fisher_factor)(outputs.reshape(-1, c))  # [t, c, r]
-            t, _, r = roots.shape
-            # Row (t, r) of A is the vector-Jacobian product with column r of site t's root, zero at the other sites.
-            directions = jnp.eye(t, dtype=outputs.dtype)[:, None, :, None] * jnp.swapaxes(roots, 1, 2)[:, :, None, :]
-            return jax.vmap(pull)(directions.reshape(t * r, *outputs.shape))[0]
+            roots = site_roots(likelihood, outputs.reshape(-1, outputs.shape[-1]))
+            t, r, _ = roots.shape
+
+            def row(site_and_root: tuple[Array, Array]) -> Float[Array, " p"]:
+                site, root = site_and_root
+                return pull(jnp.zeros((t, root.shape[0]), root.dtype).at[site].set(root).reshape(outputs.shape))[0]
+
+            rows = jnp.repeat(jnp.arange(t), r), roots.reshape(t * r, -1)
+            return jax.lax.map(row, rows, batch_size=min(t * r, ROWS))
 
         return DenseFactors(jax.lax.map(one, pool.x, batch_size=chunk_size or pool.x.shape[0]))
 
     return factor_fn
 
 
-def _choose(variables, parameters):
+def choose(variables, parameters):
     """The chosen parameters as one vector, and the function that puts such a vector back in its place."""
     params = variables.params if isinstance(variables, Variables) else variables
     leaves, tree = jax.tree_util.tree_flatten_with_path(params)

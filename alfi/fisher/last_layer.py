@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from alfi.fisher.factors import LastLayerFactors
+from alfi.fisher.roots import site_roots
 from alfi.typing import FactorFn, Fitted, Inputs, Likelihood, Model, Pool, PRNGKey
 
 
@@ -49,20 +50,28 @@ def last_layer(model: Model, likelihood: Likelihood, *, temperature: float | Arr
     """
     read = outputs_and_features(model)
 
-    def root(f: Float[Array, " c"]) -> Float[Array, "r q"]:
-        factor = likelihood.fisher_factor(f / temperature).T / temperature
-        if likelihood.contrasts is None:
-            return factor
-        contrasts = likelihood.contrasts(f.shape[0]).astype(f.dtype)
-        return jnp.matmul(factor, contrasts, precision="highest")
+    def root(f: Float[Array, "t c"]) -> Float[Array, "t r q"]:
+        return in_contrasts(likelihood, site_roots(likelihood, f / temperature) / temperature)
 
     def factor_fn(key: PRNGKey, fitted: Fitted, pool: Pool, /) -> LastLayerFactors:
         del key
         outputs, features = read(fitted.variables, pool.x)
-        ones = jnp.ones_like(features[..., :1])
-        return LastLayerFactors(jax.vmap(jax.vmap(root))(outputs), jnp.concatenate([features, ones], axis=-1))
+        return LastLayerFactors(jax.vmap(root)(outputs), with_bias(features))
 
     return factor_fn
+
+
+def in_contrasts(likelihood: Likelihood, roots: Float[Array, "t r c"]) -> Float[Array, "t r q"]:
+    """Roots in the likelihood's orthonormal output contrasts, where it has any."""
+    if likelihood.contrasts is None:
+        return roots
+    contrasts = likelihood.contrasts(roots.shape[-1]).astype(roots.dtype)
+    return jnp.matmul(roots, contrasts, precision="highest")
+
+
+def with_bias(features: Float[Array, "*sites d"]) -> Float[Array, "*sites e"]:
+    """Features with a one at the end, ``e = d + 1``: the bias is one parameter more of each output."""
+    return jnp.concatenate([features, jnp.ones_like(features[..., :1])], axis=-1)
 
 
 def outputs_and_features(model: Model) -> Callable[[Any, Inputs], tuple[Float[Array, "n t c"], Float[Array, "n t d"]]]:

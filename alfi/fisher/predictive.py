@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from alfi.fisher.jacobian import _choose
+from alfi.fisher.jacobian import choose
 from alfi.fisher.posterior import Posterior
 from alfi.typing import Factors, Likelihood, PRNGKey
 
@@ -84,5 +84,5 @@ def sample_members(
     >>> sample_members(jax.random.key(0), narrow, {"kernel": jnp.ones((2, 1))}, 3)["kernel"].shape
     (3, 2, 1)
     """
-    theta, rebuild = _choose(variables, parameters)
+    theta, rebuild = choose(variables, parameters)
     return jax.vmap(rebuild)(theta[None] + posterior.sample(key, num))

@@ -14,6 +14,8 @@ FACTORS = {
     "dense r=1": lambda key, n, dtype: testing.dense(key, n, 1, 5, dtype),
     "dense r=3": lambda key, n, dtype: testing.dense(key, n, 3, 5, dtype),
     "last layer": lambda key, n, dtype: testing.last_layer(key, n, 2, 3, 2, dtype=dtype),
+    "blocks": lambda key, n, dtype: testing.blocks(key, n, 3, 2, 2, dtype),
+    "diagonal": lambda key, n, dtype: testing.blocks(key, n, 5, 1, 1, dtype),
     "last layer, 4 sites": lambda key, n, dtype: testing.last_layer(key, n, 2, 3, 2, sites=4, dtype=dtype),
 }
 kinds = pytest.mark.parametrize("make", FACTORS.values(), ids=FACTORS)
@@ -93,6 +95,8 @@ def test_inner_products_need_one_kind_and_one_shape(getkey):
         pieces.inner(dense)
     with pytest.raises(ValueError, match="one kind; got DenseFactors and LastLayerFactors"):
         dense.inner(pieces)
+    with pytest.raises(ValueError, match="BlockFactors of one shape; got"):
+        testing.blocks(getkey(), 3, 2, 2, 3).inner(testing.blocks(getkey(), 3, 2, 2, 4))
     with pytest.raises(ValueError, match=r"one shape; got roots \(3, 1, 2, 3\) and \(3, 2, 2, 3\)"):
         pieces.inner(testing.last_layer(getkey(), 3, 2, 3, 2, sites=2))
 

@@ -14,6 +14,10 @@ from alfi import criteria, fisher, likelihoods, testing
 LIKELIHOODS = {
     "categorical": (likelihoods.categorical(), testing.every_class, 3),
     "gaussian": (likelihoods.gaussian(0.7), testing.normal_points(0.7), 2),
+    "multi_label": (likelihoods.multi_label(), testing.every_set_of_labels, 2),
+    "heteroscedastic_gaussian": (likelihoods.heteroscedastic_gaussian(), testing.heteroscedastic_points, 2),
+    "ordinal": (likelihoods.ordinal([-1.0, 0.5]), testing.every_grade([-1.0, 0.5]), 1),
+    "poisson": (likelihoods.poisson(), testing.counts(500), 1),
 }
 SITES = {"1 site": (), "2 x 2 sites": (2, 2)}
 cases = pytest.mark.parametrize("case", LIKELIHOODS.values(), ids=LIKELIHOODS)
