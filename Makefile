@@ -24,7 +24,7 @@ INSTALL := $(BIN)/uv pip install --python $(BIN)/python
 MINOR := import sys; print("%d.%d" % sys.version_info[:2])
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint format requirements clean
+.PHONY: help venv demo test test-slow lint format requirements clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' Makefile
@@ -51,6 +51,9 @@ demo: venv ## install what is needed, then run the quickstart experiment
 
 test: venv ## run the tests
 	$(BIN)/python -m pytest $(ARGS)
+
+test-slow: venv ## run the long checks that `make test` leaves out
+	$(BIN)/python -m pytest -m slow $(ARGS)
 
 lint: venv ## style, format and types; changes nothing
 	$(BIN)/ruff check .

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from alfi import linalg
 from alfi.criteria.posterior import Posterior, invert, move, pool_last, posterior, prior_hyperparameter
-from alfi.typing import Criterion, Factors, State
+from alfi.typing import Criterion, Factors, Known, State
 
 
 class Shared(NamedTuple):
@@ -39,6 +39,7 @@ def few_functions(root: Float[Array, "p k"], prior_precision: Any) -> Criterion:
         value=Partial(_value),
         sensitivity=Partial(_sensitivity),
         refresh=Partial(_refresh),
+        known=Known(concave=True, degree=-1),  # L = K K^T is positive semi-definite
     )
 
 

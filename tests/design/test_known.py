@@ -14,6 +14,8 @@ import pytest
 from alfi import criteria, design, testing
 from alfi.fisher import DenseFactors
 
+pytestmark = pytest.mark.slow  # a minute and a half of compilation
+
 INF = float("inf")
 
 
