@@ -54,7 +54,7 @@ kinds = pytest.mark.parametrize("kind", FACTORS)
 
 @functools.cache
 def path(seed):
-    """Random moves (index, weight): points are added, in part or whole, and taken out; weight 0, as the first, is none."""
+    """Random moves (index, weight): points are added, in part or whole, and taken out; the first has weight 0."""
     rng, design, moves = np.random.default_rng(seed), START.copy(), []
     for step in range(12):
         index = rng.integers(N)
