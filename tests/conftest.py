@@ -1,10 +1,14 @@
 """For all tests: float64 is allowed, ranks are never promoted silently, keys are the same ones in every run."""
 
 import itertools
+import os
 
-import jax
-import numpy as np
-import pytest
+# XLA calls LAPACK from several threads, and OpenBLAS would start as many again in each: thirty times slower eigenvalues.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import jax  # noqa: E402
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")

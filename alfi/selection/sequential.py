@@ -12,8 +12,10 @@ from alfi.typing import Criterion, Factors, PRNGKey, Selection, State
 # (key, gains[n]) -> index; gains are -inf where nothing may be picked
 Pick = Callable[[PRNGKey, Float[Array, " n"]], Array]
 
-# Picks between two refreshes of a criterion's incremental state, so that float32 rounding cannot pile up.
+# A criterion's incremental state is computed afresh after this many picks, and whenever the largest gain has fallen to
+# this share of what it was: the rounding errors of float32 updates stay as large as the state once was.
 REFRESH = 64
+FALL = 1 / 16
 
 
 def take(data: Any, indices: Array) -> Any:
@@ -54,23 +56,28 @@ def sequential(
     """
     n = weights.shape[0]
 
-    def step(carry: tuple[State, Array], key: PRNGKey) -> tuple[tuple[State, Array], Selection]:
-        state, available = carry
-        gains = criterion.gain(data, state)
-        gains = pickable(gains if costs is None else gains / costs, available)
+    def refresh(carry: tuple[State, Array, Array]) -> tuple[State, Array, Array]:
+        state, age, _ = carry
+        return criterion.refresh(data, state), jnp.zeros_like(age), jnp.zeros((), bool)
+
+    def step(carry, key: PRNGKey):
+        state, available, age, reference, stale = carry
+        if criterion.refresh is not None:  # runs once or not at all; a cond would always run under vmap
+            state, age, stale = jax.lax.while_loop(lambda carry: carry[2], refresh, (state, age, stale))
+        gains = pickable(criterion.gain(data, state), available)
+        largest = jnp.max(gains)
+        reference = jnp.where(age == 0, largest, reference)
+        gains = gains if costs is None else gains / costs
         index = pick(key, gains)
         found = jnp.isfinite(gains[index]) | jnp.isposinf(gains[index])
         state = criterion.update(data, state, index, point(data, index, found), found.astype(weights.dtype))
         chosen = jnp.arange(n) == index if groups is None else groups == groups[index]
         picked = Selection(jnp.where(found, index, n), jnp.where(found, gains[index], -jnp.inf))
-        return (state, available & ~(chosen & found)), picked
+        stale = found & ((age + 1 == REFRESH) | (largest < FALL * reference))
+        return (state, available & ~(chosen & found), age + 1, reference, stale), picked
 
-    carry = criterion.init(data, weights, population), available
-    keys = jax.random.split(key, batch_size)
-    picked = []
-    for start in range(0, batch_size, REFRESH):
-        if start and criterion.refresh is not None:
-            carry = criterion.refresh(data, carry[0]), carry[1]
-        carry, block = jax.lax.scan(step, carry, keys[start : start + REFRESH])
-        picked.append(block)
-    return jax.tree.map(lambda *blocks: jnp.concatenate(blocks), *picked), carry[0]
+    state = criterion.init(data, weights, population)
+    nothing = jnp.zeros((), weights.dtype)
+    carry = state, available, jnp.zeros((), jnp.int32), nothing, jnp.zeros((), bool)
+    carry, picked = jax.lax.scan(step, carry, jax.random.split(key, batch_size))
+    return picked, carry[0]

@@ -26,21 +26,22 @@ def classifier(seed, n, features, classes):
     return fisher.last_layer(model, likelihoods.categorical())(jax.random.key(0), fitted, pool(x))
 
 
-@functools.partial(jax.jit, static_argnames=("batch_size",))
-def greedy(criterion, data, batch_size):
-    n = data.n
-    dtype = data.features.dtype
-    weights = jnp.zeros(n, dtype).at[:20].set(1)
-    return selection.greedy()(
-        jax.random.key(0), criterion, data, weights, weights == 0, batch_size, population=jnp.ones(n, dtype)
-    )
+@functools.partial(jax.jit, static_argnames="batch_size")
+def greedy(criterion, data, weights, batch_size):
+    population = jnp.ones_like(weights)
+    key = jax.random.key(0)
+    return selection.greedy()(key, criterion, data, weights, weights == 0, batch_size, population=population)
 
 
-def both(name, data, batch_size, prior_precision):
+def both(name, data, batch_size, prior_precision, labelled=20):
     chosen = CRITERIA[name](prior_precision=prior_precision)
-    single = greedy(chosen, jax.tree.map(lambda x: x.astype(jnp.float32), data), batch_size)
-    assert single.gains.dtype == jnp.float32
-    return single, greedy(chosen, data, batch_size)
+    weights = (np.arange(data.n) < labelled) * 1.0
+    single, double = (
+        greedy(chosen, *jax.tree.map(lambda x, dtype=dtype: jnp.asarray(x, dtype), (data, weights)), batch_size)
+        for dtype in (np.float32, np.float64)
+    )
+    assert single.gains.dtype == np.float32
+    return single, double
 
 
 @criterion
@@ -56,6 +57,24 @@ def test_batches_longer_than_one_refresh(name):
     single, double = both(name, classifier(3, 400, 15, 3), REFRESH + 20, 1.0)
     np.testing.assert_array_equal(single.indices, double.indices)
     np.testing.assert_allclose(single.gains, double.gains, rtol=1e-3)
+
+
+@pytest.mark.parametrize(("prior_precision", "worse"), [(1e-1, 1e-5), (1e-2, 1e-5), (1e-4, 0.1)])
+def test_picks_under_a_weak_prior_are_as_good(prior_precision, worse):
+    """Without a label the covariance falls by orders of magnitude in the first picks, and so must rounding errors.
+
+    (With a refresh after 64 picks alone: for precision 0.01 the first 64 picks in float32 left up to 4 % more variance
+    than those in float64; for 0.0001 nearly twice as much. There the first factorisation in float32 costs a per cent.)
+    """
+    data, batch_size = classifier(3, 400, 15, 3), REFRESH + 20
+    picked = both("v_optimal", data, batch_size, prior_precision, labelled=0)
+    array, population = testing.write_out(data), np.ones(data.n)
+    value = testing.minus_variance(testing.information(array, population / population.sum()))
+    lost, least = (
+        -value(testing.information(array, np.isin(np.arange(data.n), batch.indices), prior_precision))
+        for batch in picked
+    )
+    assert lost <= (1 + worse) * least
 
 
 @criterion
@@ -80,23 +99,23 @@ def test_state_does_not_drift(name):
 
     indices, gains = walk(chosen)
     np.testing.assert_array_equal(indices, np.arange(batch_size))
-    weights, population = (np.arange(data.n) < batch_size) * 1.0, np.ones(data.n)
-    expected = jax.jit(lambda c, *w: c.gain(data, c.init(data, *w)))(
-        chosen, jnp.asarray(weights), jnp.asarray(population)
-    )
+    weights, population = jnp.asarray((np.arange(data.n) < batch_size) * 1.0), jnp.ones(data.n)
+    expected = jax.jit(lambda c: c.gain(data, c.init(data, weights, population)))(chosen)
     np.testing.assert_allclose(gains, expected, atol=1e-5 * np.max(expected))
 
 
-@pytest.mark.parametrize("batch_size", [1, REFRESH, REFRESH + 1, 3 * REFRESH])
-def test_a_criterion_without_refresh_runs_in_blocks_too(batch_size):
+def test_vmap_refreshes_each_problem_when_it_needs_it():
+    """Weak and strong priors side by side: as one by one, although they are refreshed at different times."""
+    data, weights = classifier(3, 60, 7, 3), jnp.zeros(60)
+
+    def run(precision):
+        return greedy(criteria.v_optimal(prior_precision=precision), data, weights, 20).indices
+
+    precisions = jnp.array([1e-3, 1e-1, 100.0])
+    np.testing.assert_array_equal(jax.vmap(run)(precisions), np.stack([run(p) for p in precisions]))
+
+
+def test_a_criterion_without_refresh_picks_long_batches():
     scores = testing.normal(jax.random.key(0), (300,))
-    batch = selection.greedy()(
-        jax.random.key(0),
-        criteria.score(),
-        scores,
-        jnp.zeros(300),
-        jnp.ones(300, bool),
-        batch_size,
-        population=jnp.ones(300),
-    )
-    np.testing.assert_array_equal(batch.indices, np.argsort(-np.asarray(scores))[:batch_size])
+    batch = greedy(criteria.score(), scores, jnp.zeros(300), 2 * REFRESH)
+    np.testing.assert_array_equal(batch.indices, np.argsort(-np.asarray(scores))[: 2 * REFRESH])

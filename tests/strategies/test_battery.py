@@ -83,7 +83,7 @@ def test_float32_picks_what_float64_picks(name):
     np.testing.assert_array_equal(single.indices, double.indices)
 
 
-@every
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("bait", "v_optimal")])  # parts as in d_optimal
 def test_jit_equals_eager_and_a_key_gives_one_answer(name):
     first, again, eager = (
         select(name, make()),
@@ -159,7 +159,7 @@ def test_a_pool_as_large_as_the_batch(name):
 @pytest.mark.parametrize(
     ("name", "prior_precision"),
     [
-        ("bait", 0.5),
+        ("bait", 0.1),
         ("d_optimal", "evidence"),
         ("v_optimal", "evidence"),
         ("d_optimal", 0.5),
@@ -169,7 +169,8 @@ def test_a_pool_as_large_as_the_batch(name):
 def test_prior_precision_is_that_of_the_criterion(name, prior_precision):
     """The strategy is its three parts, put together by hand."""
     strategy = getattr(strategies, name)(MODEL, LIKELIHOOD, prior_precision=prior_precision)
-    pool, model = make(), fitted(np.float64)
+    # With this pool and precision, pruning changes what BAIT picks.
+    pool, model = make(x=np.asarray(testing.normal(jax.random.key(1), (N, 5)))), fitted(np.float64)
 
     @jax.jit
     def by_hand(fitted, pool):
