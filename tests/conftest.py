@@ -3,12 +3,12 @@
 import itertools
 import os
 
-# XLA calls LAPACK from several threads, and OpenBLAS would start as many again in each: thirty times slower eigenvalues.
+# XLA calls LAPACK from several threads, and in each OpenBLAS would start as many again: eigenvalues thirty times slower.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
-import jax  # noqa: E402
-import numpy as np  # noqa: E402
-import pytest  # noqa: E402
+import jax
+import numpy as np
+import pytest
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
