@@ -3,7 +3,7 @@
 import itertools
 import os
 
-# XLA calls LAPACK from several threads, and in each OpenBLAS would start as many again: eigenvalues thirty times slower.
+# XLA calls LAPACK from several threads, and OpenBLAS would start as many again in each: thirty times slower.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import jax
