@@ -8,6 +8,8 @@ import pytest
 import alfi
 from alfi import criteria, selection, testing
 
+pytestmark = pytest.mark.slow  # minutes of compilation together: make test-slow
+
 N = 9
 CRITERIA = {"d_optimal": criteria.d_optimal, "v_optimal": criteria.v_optimal}
 SHAPES = {"blocks": (3, 2, 2), "diagonal": (6, 1, 1)}

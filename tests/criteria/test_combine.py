@@ -9,6 +9,8 @@ from jax.tree_util import Partial
 from alfi import criteria, fisher, selection, testing
 from alfi.selection.sequential import take
 
+pytestmark = pytest.mark.slow  # minutes of compilation together: make test-slow
+
 N = 12
 START = np.r_[1.0, 0.5, np.zeros(N - 2)]
 POPULATION = np.r_[np.ones(N - 2), 2.0, 0.0]

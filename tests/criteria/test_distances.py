@@ -9,6 +9,8 @@ import pytest
 
 from alfi import criteria, testing
 
+pytestmark = pytest.mark.slow  # minutes of compilation together: make test-slow
+
 N, CHOSEN = 150, [3, 17, 40]  # at the start
 POPULATION = np.r_[np.ones(N - 30), np.full(20, 0.3), np.zeros(10)]
 BANDWIDTH = 1.5

@@ -9,6 +9,8 @@ import pytest
 
 from alfi import criteria, fisher, selection
 
+pytestmark = pytest.mark.slow  # minutes of compilation together: make test-slow
+
 MEMBERS = 20
 
 

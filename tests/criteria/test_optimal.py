@@ -10,6 +10,8 @@ import pytest
 import alfi
 from alfi import criteria, fisher, selection, testing
 
+pytestmark = pytest.mark.slow  # minutes of compilation together: make test-slow
+
 SCALES = np.array([1.0, 2.0, 3.0, 5.0])
 
 

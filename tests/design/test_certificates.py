@@ -16,6 +16,8 @@ from alfi.design.iterate import evaluate, problem, room
 from alfi.fisher import DenseFactors
 from alfi.typing import Known, Selection
 
+pytestmark = pytest.mark.slow  # minutes of compilation together: make test-slow
+
 N, K, PRIOR, INF = 14, 4, 0.1, float("inf")
 WEIGHTS = (np.arange(N) < 2) * 1.0
 AVAILABLE = np.arange(N) > 2  # one row is neither labelled nor available

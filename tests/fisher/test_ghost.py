@@ -12,6 +12,8 @@ import alfi
 from alfi import fisher, likelihoods, models, testing
 from alfi.fisher.tracing import trace_layers
 
+pytestmark = pytest.mark.slow  # minutes of compilation together: make test-slow
+
 
 class Strided(nnx.Module):
     """Convolutions with all that a convolution can have, batch normalisation, and a grouped one that is no layer."""

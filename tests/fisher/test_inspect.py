@@ -11,6 +11,8 @@ from jax.flatten_util import ravel_pytree
 import alfi
 from alfi import fisher, likelihoods, models, testing
 
+pytestmark = pytest.mark.slow  # minutes of compilation together: make test-slow
+
 LIKELIHOOD = likelihoods.categorical()
 
 

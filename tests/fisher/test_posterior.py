@@ -10,6 +10,8 @@ import pytest
 import alfi
 from alfi import fisher, likelihoods, models, testing
 
+pytestmark = pytest.mark.slow  # minutes of compilation together: make test-slow
+
 WEIGHTS, PRIOR, TEMPERATURE = np.array([1.0, 0.0, 2.0, 1.0, 0.0]), 0.7, 1.3
 KINDS = {
     "dense": testing.dense(jax.random.key(3), 5, 2, 9),

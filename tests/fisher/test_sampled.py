@@ -10,6 +10,8 @@ import pytest
 import alfi
 from alfi import fisher, likelihoods, testing
 
+pytestmark = pytest.mark.slow  # minutes of compilation together: make test-slow
+
 LIKELIHOODS = {
     "categorical": (likelihoods.categorical(), 3),
     "heteroscedastic_gaussian": (likelihoods.heteroscedastic_gaussian(), 2),

@@ -11,6 +11,8 @@ from jax.extend.core import jaxprs_in_params
 import alfi
 from alfi import criteria, fisher, likelihoods, testing
 
+pytestmark = pytest.mark.slow  # minutes of compilation together: make test-slow
+
 LIKELIHOODS = {
     "categorical": (likelihoods.segmentation(likelihoods.categorical()), testing.every_class, 3),
     "bernoulli": (likelihoods.segmentation(likelihoods.bernoulli()), testing.every_answer, 1),

@@ -8,6 +8,8 @@ import pytest
 import alfi
 from alfi import criteria, fisher, likelihoods, testing
 
+pytestmark = pytest.mark.slow  # minutes of compilation together: make test-slow
+
 N, P = 8, 12
 LABELLED = [1, 4]
 KINDS = {

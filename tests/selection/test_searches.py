@@ -9,6 +9,8 @@ import pytest
 
 from alfi import criteria, selection, testing
 
+pytestmark = pytest.mark.slow  # minutes of compilation together: make test-slow
+
 N, BATCH, KEY = 24, 5, jax.random.key(0)
 WEIGHTS, AVAILABLE = (np.arange(N) < 2) * 1.0, np.arange(N) > 3
 CRITERIA = {
