@@ -166,10 +166,19 @@ SEEDS = range(3)
 
 # Kinds of factors, priors and padding differ in code that all criteria share: two try everything, the others one kind.
 EVERYWHERE = ["d_optimal", "v_optimal"]
-criterion = pytest.mark.parametrize("name", CRITERIA)
+# The others go through the same battery in `make test-slow`.
+ALWAYS = ("d_optimal", "v_optimal", "c_optimal")
+
+
+def row(name, *rest):
+    marks = () if name in ALWAYS else pytest.mark.slow
+    return pytest.param(name, *rest, marks=marks)
+
+
+criterion = pytest.mark.parametrize("name", [row(name) for name in CRITERIA])
 cases = pytest.mark.parametrize(
     ("name", "kind"),
-    [(name, kind) for name in CRITERIA for kind in (FACTORS if name in EVERYWHERE else ["last layer"])],
+    [row(name, kind) for name in CRITERIA for kind in (FACTORS if name in EVERYWHERE else ["last layer"])],
 )
 
 
@@ -245,7 +254,11 @@ def oracle(name, kind, prior, seed):
 @pytest.mark.parametrize(
     ("name", "kind", "prior"),
     [
-        *((name, kind, "matrix") for name in CRITERIA for kind in (FACTORS if name in EVERYWHERE else ["last layer"])),
+        *(
+            row(name, kind, "matrix")
+            for name in CRITERIA
+            for kind in (FACTORS if name in EVERYWHERE else ["last layer"])
+        ),
         *((name, "dense r=3", prior) for name in EVERYWHERE for prior in ("number", "diagonal")),
     ],
 )
@@ -316,7 +329,7 @@ def test_sensitivity_is_the_derivative_of_value(name, kind, close):
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [*((name, "last layer") for name in CRITERIA), *((name, "dense r=3") for name in EVERYWHERE)]
+    ("name", "kind"), [*(row(name, "last layer") for name in CRITERIA), *((name, "dense r=3") for name in EVERYWHERE)]
 )
 def test_float32_agrees_with_float64(name, kind):
     """Where gains are not large: taking out what was hardly there is ill conditioned."""

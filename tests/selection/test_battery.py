@@ -40,7 +40,16 @@ PAIRS = [(r, c) for r in RULES for c in CRITERIA if (r, c) not in UNFIT]
 DETERMINISTIC = [pair for pair in PAIRS if pair[0] not in RANDOM]
 # For what needs another program: every rule once, every criterion once.
 FEW = [pair for pair in PAIRS if pair[0] == "greedy" or pair[1] == "v_optimal"]
-pairs, deterministic, few = (pytest.mark.parametrize(("rule", "criterion"), p) for p in (PAIRS, DETERMINISTIC, FEW))
+
+
+def table(chosen):
+    """Rows of the slower and the rarer rules are for `make test-slow`."""
+    later = {"exchange", "ftrl", "softmax", "softrank"}
+    rows = [pytest.param(*pair, marks=pytest.mark.slow) if pair[0] in later else pair for pair in chosen]
+    return pytest.mark.parametrize(("rule", "criterion"), rows)
+
+
+pairs, deterministic, few = table(PAIRS), table(DETERMINISTIC), table(FEW)
 
 
 def plain(rule, criterion, data, weights, available, population, groups=None, costs=None):
