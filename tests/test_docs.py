@@ -20,7 +20,13 @@ BLOCKS = (
 )
 
 
-@pytest.mark.parametrize("name", MODULES)
+# Most of these compile something: the two largest packages are for `make test-slow`.
+LATER = ("alfi.criteria.", "alfi.fisher.", "alfi.design.")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name.startswith(LATER) else name for name in MODULES]
+)
 def test_examples_of(name):
     with jax.enable_x64(False):
         failed, _ = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)
