@@ -3,12 +3,15 @@
 #   make test PYTHON=python3.12          another interpreter (3.11 or newer) for .venv
 #   make demo ACCELERATOR=cuda13         jax for a GPU; the choice is remembered until the next `make clean`
 #   make test ARGS="-k fisher -x"        arguments for pytest
+#   make test WORKERS=1                  processes that run tests; default one for each core, 8 at most
 #   make requirements UPGRADE=1          newest versions that pyproject.toml allows, not only what changed
 #
 # uv reads UV_* variables (UV_DEFAULT_INDEX, UV_FIND_LINKS, ...), not pip's configuration.
 
 PYTHON ?= $(or $(wildcard .venv/bin/python),python3)
 ARGS ?=
+CORES := $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
+WORKERS ?= $(shell [ $(CORES) -gt 8 ] && echo 8 || echo $(CORES))
 UPGRADE ?=
 
 INSTALLED := $(shell cat .venv/.accelerator 2>/dev/null)
@@ -20,6 +23,7 @@ endif
 
 BIN := .venv/bin
 STAMP := .venv/.installed-$(ACCELERATOR)
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 INSTALL := $(BIN)/uv pip install --python $(BIN)/python
 MINOR := import sys; print("%d.%d" % sys.version_info[:2])
 
@@ -50,10 +54,10 @@ demo: venv ## install what is needed, then run the quickstart experiment
 	$(BIN)/python -m experiments.run quickstart
 
 test: venv ## run the tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) $(ARGS)
 
 test-slow: venv ## run the long checks that `make test` leaves out
-	$(BIN)/python -m pytest -m slow $(ARGS)
+	$(PYTEST) -m slow $(ARGS)
 
 lint: venv ## style, format and types; changes nothing
 	$(BIN)/ruff check .
