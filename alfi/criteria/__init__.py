@@ -6,7 +6,7 @@ from alfi.criteria.batch_bald import batch_bald
 from alfi.criteria.blockwise import blockwise
 from alfi.criteria.c_optimal import c_optimal
 from alfi.criteria.cluster import cluster
-from alfi.criteria.combine import combine, product, weighted_sum
+from alfi.criteria.combine import combine, mean_rank, normalised_sum, product, weighted_sum
 from alfi.criteria.coverage import coverage
 from alfi.criteria.d_optimal import d_optimal
 from alfi.criteria.ds_optimal import ds_optimal
@@ -48,7 +48,9 @@ __all__ = [
     "herding",
     "l_optimal",
     "mean_distance",
+    "mean_rank",
     "min_distance",
+    "normalised_sum",
     "over",
     "phi_p",
     "product",

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.scipy.stats import rankdata
 from jax.tree_util import Partial
 from jaxtyping import Array, Bool, Float
 
@@ -35,12 +36,28 @@ def product(gains: Float[Array, "m n"], weights: Float[Array, " m"], candidates:
 
     A gain that is the same for all candidates says nothing and counts as 1; so does a factor of weight 0.
     """
+    scaled = normalised(gains, candidates)
+    return jnp.prod(jnp.where(weights[:, None] == 0, 1, scaled ** weights[:, None]), axis=0)
+
+
+def normalised_sum(gains: Float[Array, "m n"], weights: Float[Array, " m"], candidates: Array) -> Float[Array, " n"]:
+    """``sum_m weights_m N(gains_m)``, normalised as for ``product``."""
+    return jnp.sum(weights[:, None] * normalised(gains, candidates), axis=0)
+
+
+def mean_rank(gains: Float[Array, "m n"], weights: Float[Array, " m"], candidates: Array) -> Float[Array, " n"]:
+    """``sum_m weights_m rank_m / sum_m weights_m``, from 0 for the least candidate; equals share their mean rank."""
+    ranks = rankdata(jnp.where(candidates[None], gains, jnp.inf), axis=1) - 1
+    return (jnp.sum(weights[:, None] * ranks, axis=0) / jnp.sum(weights)).astype(gains.dtype)
+
+
+def normalised(gains: Float[Array, "m n"], candidates: Bool[Array, " n"]) -> Float[Array, "m n"]:
+    """Each row's least candidate at 0 and its largest at 1; a row in which all are equal is 1."""
     least = jnp.min(jnp.where(candidates[None], gains, jnp.inf), axis=1, keepdims=True)
     largest = jnp.max(jnp.where(candidates[None], gains, -jnp.inf), axis=1, keepdims=True)
     constant = ~(largest > least)  # also where there is no candidate, and where all are infinite
     span = jnp.where(constant, 1, largest - least)
-    scaled = jnp.clip((jnp.where(constant, 1, gains) - jnp.where(constant, 0, least)) / span, 0, 1)
-    return jnp.prod(jnp.where(weights[:, None] == 0, 1, scaled ** weights[:, None]), axis=0)
+    return jnp.clip((jnp.where(constant, 1, gains) - jnp.where(constant, 0, least)) / span, 0, 1)
 
 
 def combine(*criteria: Criterion, weights: Any = None, fuse: Fuse = weighted_sum) -> Criterion:
@@ -54,7 +71,8 @@ def combine(*criteria: Criterion, weights: Any = None, fuse: Fuse = weighted_sum
         One for each, not negative; default 1.
     fuse
         ``weighted_sum`` (default): values and gains are added: a function of the design if all parts are.
-        ``product``: gains are normalised to 0 ... 1, raised to the power of their weight and multiplied. Or your own
+        ``product``: gains are normalised to 0 ... 1, raised to the power of their weight and multiplied.
+        ``normalised_sum``: normalised and added. ``mean_rank``: the mean of the ranks. Or your own
         ``(gains[m, n], weights[m], candidates[n]) -> [n]``; the candidates, over which to normalise, are the rows of
         positive ``population`` that are not in the design.
 

@@ -5,7 +5,7 @@ import jax
 from alfi.criteria.score import score
 from alfi.selection.top_k import top_k
 from alfi.strategies.compose import compose
-from alfi.typing import Likelihood, Model, Strategy
+from alfi.typing import FactorFn, Likelihood, Model, Strategy
 
 
 def entropy(model: Model, likelihood: Likelihood) -> Strategy:
@@ -13,6 +13,11 @@ def entropy(model: Model, likelihood: Likelihood) -> Strategy:
 
     Source: Shannon 1948; as a query strategy, Dagan & Engelson 1995.
     """
+    return compose(entropies(model, likelihood), score(), top_k())
+
+
+def entropies(model: Model, likelihood: Likelihood) -> FactorFn:
+    """The scores [n] themselves, for strategies that combine them with something else."""
 
     def factor_fn(key, fitted, pool, /):
         del key
@@ -20,4 +25,4 @@ def entropy(model: Model, likelihood: Likelihood) -> Strategy:
         sites = outputs.reshape(outputs.shape[0], -1, outputs.shape[-1])
         return jax.vmap(jax.vmap(likelihood.entropy))(sites).sum(axis=1)
 
-    return compose(factor_fn, score(), top_k())
+    return factor_fn
