@@ -11,6 +11,7 @@ from alfi.strategies.margin import margin
 from alfi.strategies.medal import medal
 from alfi.strategies.random import random
 from alfi.strategies.v_optimal import v_optimal
+from alfi.strategies.vaal import vaal
 
 __all__ = [
     "badge",
@@ -24,4 +25,5 @@ __all__ = [
     "medal",
     "random",
     "v_optimal",
+    "vaal",
 ]

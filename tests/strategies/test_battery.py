@@ -12,7 +12,8 @@ import alfi
 from alfi import likelihoods, strategies, testing
 
 NAMES = [name for name in strategies.__all__ if name != "compose"]
-STOCHASTIC = {"badge", "random"}
+STOCHASTIC = {"badge", "random", "vaal"}
+OPTIONS = {"vaal": {"steps": 10, "minibatch_size": 8, "width": 2, "latent": 3}}
 N, BATCH, CLASSES, PADDING = 26, 4, 3, 3
 MODEL, LIKELIHOOD = testing.network(CLASSES), likelihoods.categorical()
 DTYPES = [np.float32, np.float64]
@@ -21,7 +22,7 @@ dtypes = pytest.mark.parametrize("dtype", DTYPES)
 
 
 def plain(name, fitted, pool, key):
-    strategy = getattr(strategies, name)(MODEL, LIKELIHOOD)
+    strategy = getattr(strategies, name)(MODEL, LIKELIHOOD, **OPTIONS.get(name, {}))
     key_fit, key_select = jax.random.split(key)
     return strategy.select(key_select, strategy.fit(key_fit, fitted, pool), pool, BATCH)
 
