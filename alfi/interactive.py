@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from alfi.criteria.posterior import find_information
 from alfi.fisher.spectrum import spectrum as _spectrum
 from alfi.selection.greedy import greedy
 from alfi.typing import Criterion, Factors, PRNGKey, SelectFn, Selection
@@ -40,7 +41,8 @@ def score(
     Raises
     ------
     ValueError
-        If data hold NaN or infinity, or lengths differ.
+        If data hold NaN or infinity, lengths differ, or the criterion needs the inverse of an information that has
+        none: that of the rows with weight, without a prior.
 
     Examples
     --------
@@ -51,6 +53,7 @@ def score(
     """
     n, weights, population = _check(data, weights, population)
     del n
+    _check_rank(criterion, data, weights, population)
     return _score(criterion, data, weights, population, jnp.asarray(weight, weights.dtype))
 
 
@@ -91,8 +94,9 @@ def select(
     Raises
     ------
     ValueError
-        If data hold NaN or infinity, lengths differ, ``batch_size`` is not between 1 and the number available, picks
-        failed numerically, or the gain of every available example is 0.
+        If data hold NaN or infinity, lengths differ, ``batch_size`` is not between 1 and the number available, the
+        criterion needs the inverse of an information that has none, picks failed numerically, or the gain of every
+        example left is 0, at the start or later.
 
     Examples
     --------
@@ -120,6 +124,7 @@ def select(
         free = len(np.unique(np.asarray(groups)[np.asarray(available)]))
         if batch_size > free:
             raise ValueError(f"batch_size is {batch_size}, but the available examples form only {free} groups.")
+    _check_rank(criterion, data, weights, population)
     key = jax.random.key(0) if key is None else key
     costs = None if costs is None else jnp.asarray(costs, weights.dtype)
     rule = greedy() if rule is None else rule
@@ -130,13 +135,18 @@ def select(
             f"{failed} of {batch_size} picks failed: the criterion's gain was not a number for every example left. "
             "Is the prior precision positive and large enough for this precision of arithmetic?"
         )
-    if isinstance(data, Factors) and float(picked.gains[0]) == 0:
-        gains = _score(criterion, data, weights, population, jnp.ones((), weights.dtype))
-        if not bool(jnp.any(available & (gains != 0))):
+    if isinstance(data, Factors) and bool(jnp.any(picked.gains == 0)):
+        before = int(jnp.argmax(picked.gains == 0))
+        kept = jax.eval_shape(lambda: find_information(criterion.init(data, weights, population)))
+        before = 0 if kept is None else before  # distances to picked copies may well be 0
+        chosen = picked.indices[:before]
+        gains = _score(criterion, data, weights.at[chosen].add(1), population, jnp.ones((), weights.dtype))
+        if not bool(jnp.any(available.at[chosen].set(False) & (gains != 0))):
+            after = f" after {before} picks" if before else ""
             raise ValueError(
-                "the gain of every available example is 0: the criterion does not tell them apart. With E-optimality "
-                "no single example raises a smallest eigenvalue of higher multiplicity than its rank: use phi_p, or "
-                "sketch the factors to fewer parameters."
+                f"the gain of every available example is 0{after}: the criterion does not tell them apart. With "
+                "E-optimality no single example raises a smallest eigenvalue of higher multiplicity than its rank: use "
+                "phi_p, or fisher.sketch the factors to no more parameters than the rank of the labelled information."
             )
     return picked
 
@@ -158,6 +168,37 @@ def spectrum(factors: Factors, weights: Any = None) -> Float[Array, " p"]:
     weights = jnp.ones(factors.n) if weights is None else weights
     _, weights, _ = _check(factors, weights, None)
     return _jitted_spectrum(factors, weights)
+
+
+def _check_rank(criterion: Criterion, data: Any, weights: Array, population: Array) -> None:
+    """Refuse a singular information where it is inverted: rounding may hide that it is, and picks are then noise.
+
+    A criterion whose value is no number without any design has no prior that makes its information regular.
+    """
+    if not isinstance(data, Factors) or bool(_prior_is_regular(criterion, data, weights, population)):
+        return
+    empty, values = _value_and_eigenvalues(criterion, data, weights, population)
+    values = np.asarray(values, float)
+    rank = int(np.min(np.sum(values > values.max() * values.shape[-1] * np.finfo(weights.dtype).eps, axis=-1)))
+    if not np.isfinite(empty) and rank < values.shape[-1]:
+        raise ValueError(
+            "the criterion needs the inverse of the information, and has no prior to make it regular: that of the rows "
+            f"with weight has rank {rank} of {values.shape[-1]}. Give a positive prior_precision, or more such rows."
+        )
+
+
+@jax.jit
+def _prior_is_regular(criterion, data, weights, population):
+    """Also where there is no information matrix in the criterion's state."""
+    prior = find_information(criterion.init(data, jnp.zeros_like(weights), population))
+    return jnp.ones((), bool) if prior is None else jnp.isfinite(jnp.linalg.cholesky(prior)).all()
+
+
+@jax.jit
+def _value_and_eigenvalues(criterion, data, weights, population):
+    """The value of no design at all, not finite if the criterion inverts its information; and the spectrum of this."""
+    empty = criterion.value(criterion.init(data, jnp.zeros_like(weights), population))
+    return empty, jnp.linalg.eigvalsh(find_information(criterion.init(data, weights, population)))
 
 
 @jax.jit

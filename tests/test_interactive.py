@@ -25,6 +25,15 @@ def spoilt():
     return fisher.DenseFactors(factors().array.at[jnp.array([2, 5]), 0, 1].set(jnp.nan))
 
 
+SINGULAR = (
+    "the criterion needs the inverse of the information, and has no prior to make it regular: that of the rows with "
+    "weight has rank {} of 3. Give a positive prior_precision, or more such rows."
+)
+ALIKE = (
+    "the gain of every available example is 0{}: the criterion does not tell them apart. With E-optimality no single "
+    "example raises a smallest eigenvalue of higher multiplicity than its rank: use phi_p, or fisher.sketch the factors "
+    "to no more parameters than the rank of the labelled information."
+)
 # call, message
 MISTAKES = [
     (lambda: alfi.score(D, spoilt()), "2 of 8 examples hold NaN or infinity, the first is number 2."),
@@ -55,8 +64,32 @@ MISTAKES = [
     ),
     (
         lambda: alfi.select(criteria.d_optimal(prior_precision=0.0), factors(), 2),
+        SINGULAR.format(0),
+    ),
+    (
+        lambda: alfi.score(criteria.v_optimal(prior_precision=0.0), factors(), weights=jnp.arange(N) == 3),
+        SINGULAR.format(2),
+    ),
+    (
+        lambda: alfi.select(criteria.phi_p(2.0, prior_precision=[1.0, 0.0, 1.0]), factors(), 1),
+        SINGULAR.format(2),
+    ),
+    (
+        lambda: alfi.select(criteria.d_optimal(prior_precision=1e-300), fisher.DenseFactors(factors().array * 1e200), 2),
         "2 of 2 picks failed: the criterion's gain was not a number for every example left. "
         "Is the prior precision positive and large enough for this precision of arithmetic?",
+    ),
+    (
+        lambda: alfi.select(criteria.e_optimal(), factors(), 2),
+        ALIKE.format(""),
+    ),
+    (
+        lambda: alfi.select(criteria.e_optimal(), testing.one_hot([1.0, 2.0, 3.0, 4.0]), 2, weights=jnp.array([1.0, 1.0, 0.0, 0.0])),
+        ALIKE.format(""),
+    ),
+    (
+        lambda: alfi.select(criteria.e_optimal(prior_precision=[1.0, 1.0, 0.5]), testing.one_hot([1.0, 2.0, 3.0]), 3),
+        ALIKE.format(" after 1 picks"),
     ),
     (lambda: alfi.pool(jnp.ones((4, 2)), y=jnp.ones(3)), "y must have one entry for each of the 4 rows of x; got shape (3,)."),
     (lambda: alfi.pool(jnp.ones((4, 2)), groups=jnp.ones(5)), "groups must have one entry for each of the 4 rows of x; got shape (5,)."),
@@ -153,3 +186,19 @@ def test_pool_takes_natural_values():
     assert alfi.pool(x).population.tolist() == [1.0] * 5
     assert alfi.pool(x, available=[0, 4]).available.tolist() == [True, False, False, False, True]
     assert alfi.pool(x, labelled=jnp.zeros(5, bool)).labelled.sum() == 0
+
+
+def test_a_classical_design_needs_no_prior():
+    """Rows with weight of full rank; and a criterion that inverts nothing needs not even that."""
+    data, none = factors(), criteria.e_optimal(prior_precision=0.0)
+    assert np.isfinite(alfi.score(criteria.d_optimal(prior_precision=0.0), data, weights=jnp.ones(N))).all()
+    assert np.isfinite(alfi.score(none, data, weights=jnp.arange(N) == 0)).all()
+    assert np.isfinite(alfi.score(criteria.min_distance(), data, weights=jnp.arange(N) == 0)).all()
+
+
+def test_a_singular_information_is_found_behind_rounding():
+    """In float32 the Cholesky factor of a matrix of rank 4 of 6 may well exist."""
+    rows = testing.normal(jax.random.key(1), (30, 1, 4), np.float32)
+    data = fisher.DenseFactors(rows @ testing.normal(jax.random.key(2), (4, 6), np.float32))
+    with pytest.raises(ValueError, match="has rank 4 of 6"):
+        alfi.select(criteria.d_optimal(prior_precision=0.0), data, 2, weights=jnp.arange(30) < 20)

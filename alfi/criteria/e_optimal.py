@@ -55,7 +55,8 @@ def _smallest(information: Float[Array, "p p"]) -> Float[Array, ""]:
 def _gain(slow: Partial, data: Factors, state: State, weight: Any = 1.0) -> Float[Array, " n"]:
     """A change within the rounding error of an eigenvalue is none: noise must not look like a preference."""
     gains = slow(data, state, weight)
-    error = data.p * jnp.finfo(gains.dtype).eps * jnp.max(jnp.abs(jnp.linalg.eigvalsh(state.shared)))
+    largest = jnp.max(jnp.abs(jnp.linalg.eigvalsh(state.shared))) + jnp.abs(weight) * data.squared_norms()
+    error = data.p * jnp.finfo(gains.dtype).eps * largest
     return jnp.where(jnp.abs(gains) <= error, 0, gains)
 
 

@@ -36,15 +36,19 @@ def prior_information(prior_precision: Array, p: int, dtype: Any) -> Float[Array
     ValueError
         If a diagonal or a matrix is not of ``p`` parameters.
     """
+    prior_precision = fitting_prior(prior_precision, p, dtype)
+    return prior_precision if prior_precision.ndim == 2 else jnp.diag(prior_precision)
+
+
+def fitting_prior(prior_precision: Array, p: int, dtype: Any) -> Array:
+    """``M_0`` as a diagonal [p], or as the matrix [p, p] that it is; a ValueError if it has another shape."""
     if prior_precision.shape not in ((), (p,), (p, p)):
         raise ValueError(
             f"the factors have {p} parameters: prior_precision must be a number, a diagonal ({p},) or a matrix "
             f"of shape ({p}, {p}); got shape {prior_precision.shape}."
         )
     prior_precision = prior_precision.astype(dtype)
-    if prior_precision.ndim == 2:
-        return prior_precision
-    return jnp.diag(jnp.broadcast_to(prior_precision, (p,)))
+    return prior_precision if prior_precision.ndim == 2 else jnp.broadcast_to(prior_precision, (p,))
 
 
 def posterior(prior_precision: Array, factors: Factors, weights: Float[Array, " n"]) -> Posterior:
@@ -92,13 +96,21 @@ def hyperparameter(value: Any) -> Array:
 
 def information_of(state: State) -> Float[Array, "p p"]:
     """The information matrix M that a criterion keeps in its state: in a ``Posterior``, or alone."""
+    information = find_information(state)
+    if information is None:
+        raise ValueError("this needs a criterion that is a function of the information matrix, such as d_optimal.")
+    return information
+
+
+def find_information(state: State) -> Float[Array, "*members p p"] | None:
+    """As ``information_of``; ``None`` for a criterion that keeps no such matrix."""
     parts = jax.tree.leaves(state.shared, is_leaf=lambda part: isinstance(part, Posterior))
     for part in parts:
         if isinstance(part, Posterior):
             return part.information
     if len(parts) == 1 and parts[0].ndim == 2:
         return parts[0]
-    raise ValueError("this needs a criterion that is a function of the information matrix, such as d_optimal.")
+    return None
 
 
 def prior_hyperparameter(value: Any) -> Array:

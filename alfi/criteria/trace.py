@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
-from alfi.criteria.posterior import prior_hyperparameter, prior_information
+from alfi.criteria.posterior import fitting_prior, prior_hyperparameter
 from alfi.typing import Criterion, Factors, Known, State
 
 
@@ -43,7 +43,8 @@ def trace(*, prior_precision: Any = 1.0) -> Criterion:
 def _init(prior: Array, data: Factors, weights: Array, population: Array) -> State:
     del population
     traces = data.squared_norms()
-    start = jnp.trace(prior_information(prior, data.p, traces.dtype))
+    prior = fitting_prior(prior, data.p, traces.dtype)
+    start = jnp.trace(prior) if prior.ndim == 2 else jnp.sum(prior)
     unread = (weights == 0) & jnp.isnan(traces)  # 0 nan is nan
     return State(start + jnp.sum(jnp.where(unread, 0, weights * traces)), traces)
 

@@ -9,7 +9,10 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from alfi.fisher.factors import DenseFactors, LastLayerFactors, write_out
+from alfi.fisher.memory import require_square
 from alfi.typing import FactorFn, Factors, Variables
+
+BLOCKWISE = "criteria.blockwise or BlockFactors.block_information, which keep the blocks apart"
 
 
 class BlockFactors(NamedTuple):
@@ -52,6 +55,7 @@ class BlockFactors(NamedTuple):
         return jax.vmap(lambda array: DenseFactors(array).information(weights), in_axes=1)(self.array)
 
     def information(self, weights: Float[Array, " n"]) -> Float[Array, "p p"]:
+        require_square(f"the information of {self.p} parameters in one matrix", self.p, self.array.dtype, BLOCKWISE)
         return _apart(self.block_information(weights))
 
     def dense_information(self, weights: Float[Array, " n"]) -> Float[Array, "p p"]:

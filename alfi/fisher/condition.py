@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from alfi.fisher.factors import DenseFactors, dtype_of
+from alfi.fisher.memory import require_array
+from alfi.fisher.prior import require_positive
 from alfi.typing import FactorFn, Fitted, Pool, PRNGKey
 
 
@@ -44,7 +46,11 @@ def condition(factor_fn: FactorFn, prior_precision: Any = 1.0) -> FactorFn:
 
     def conditioned(key: PRNGKey, fitted: Fitted, pool: Pool, /) -> DenseFactors:
         factors = factor_fn(key, fitted, pool)
+        shape = factors.n, factors.r, factors.p
+        require_array("conditioning factors", shape, dtype_of(factors), "a part of the pool, or fisher.sketch first")
         prior = prior_precision(factors, fitted, pool) if callable(prior_precision) else prior_precision
+        if jnp.ndim(prior) < 2:
+            require_positive(prior)
         prior, identity = jnp.asarray(prior, dtype_of(factors)), jnp.eye(factors.p, dtype=dtype_of(factors))
         information = factors.information(pool.labelled.astype(identity.dtype))
         information += prior if prior.ndim == 2 else jnp.diag(jnp.broadcast_to(prior, (factors.p,)))

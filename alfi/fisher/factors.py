@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from alfi import linalg
+from alfi.fisher.memory import require_square
 from alfi.typing import Factors
 
 # Rows of nonzero weight are read in chunks of this many: small, so that a small labelled set in a large pool is cheap.
@@ -41,7 +42,7 @@ class DenseFactors(NamedTuple):
         return jnp.einsum("nrp,nsp->nrs", self.project(s), self.array, precision="highest")
 
     def information(self, weights: Float[Array, " n"]) -> Float[Array, "p p"]:
-        return _information(self, weights)
+        return sum_of_rows(self, weights)
 
     def dense_information(self, weights: Float[Array, " n"]) -> Float[Array, "p p"]:
         rows = self.array.reshape(-1, self.p)
@@ -115,7 +116,7 @@ class LastLayerFactors(NamedTuple):
         return jnp.moveaxis(out, -1, 0)
 
     def information(self, weights: Float[Array, " n"]) -> Float[Array, "p p"]:
-        return _information(self, weights)
+        return sum_of_rows(self, weights)
 
     def dense_information(self, weights: Float[Array, " n"]) -> Float[Array, "p p"]:
         roots, features = self._sites()
@@ -195,6 +196,12 @@ def _same_kind(factors, other):
             f"inner products need factors of one kind; got {type(factors).__name__} and {type(other).__name__}."
         )
     return other
+
+
+def sum_of_rows(factors: Any, weights: Float[Array, " n"]) -> Float[Array, "p p"]:
+    """``sum_i w_i A_i^T A_i`` from the ``dense_information`` of chunks of rows, if it fits into memory."""
+    require_square(f"the information of {factors.p} parameters", factors.p, weights.dtype)
+    return _information(factors, weights)
 
 
 @jax.custom_jvp

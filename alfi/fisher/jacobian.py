@@ -8,12 +8,17 @@ from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Float
 
 from alfi.fisher.factors import DenseFactors
+from alfi.fisher.memory import require_array
 from alfi.fisher.roots import site_roots
 from alfi.typing import FactorFn, Fitted, Likelihood, Pool, PRNGKey, Variables
 
 # Rows of an example's factor, one for each site and column of its root, that are pulled back at once: for a
 # segmentation each is as large as the image's outputs.
 ROWS = 128
+INSTEAD = (
+    "fisher.sketched_jacobian, fisher.last_layer or fisher.summed_last_layer, fewer `parameters`, or without factors "
+    "fisher.information (chunk by chunk) and fisher.ggn_vector_product"
+)
 
 
 def jacobian(
@@ -47,7 +52,7 @@ def jacobian(
     Raises
     ------
     ValueError
-        If no parameter's path satisfies the predicate.
+        If no parameter's path satisfies the predicate, or the factors do not fit into the device's memory.
 
     Cost: t r vector-Jacobian products an example, at most 128 at once. Where many sites make ``n t r p`` too much,
     ``monte_carlo`` has as many rows as one asks for, and ``summed_last_layer`` no more than parameters.
@@ -78,7 +83,9 @@ def jacobian(
             rows = jnp.repeat(jnp.arange(t), r), roots.reshape(t * r, -1)
             return jax.lax.map(row, rows, batch_size=min(t * r, ROWS))
 
-        return DenseFactors(jax.lax.map(one, pool.x, batch_size=chunk_size or pool.x.shape[0]))
+        n, row = pool.x.shape[0], jax.eval_shape(one, jax.eval_shape(lambda x: x[0], pool.x))
+        require_array(f"the Jacobian of {n} examples", (n, *row.shape), row.dtype, INSTEAD)
+        return DenseFactors(jax.lax.map(one, pool.x, batch_size=chunk_size or n))
 
     return factor_fn
 

@@ -12,11 +12,17 @@ import jax.numpy as jnp
 from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
+from alfi.fisher.factors import dtype_of
 from alfi.fisher.krylov import Eigenpairs
 from alfi.fisher.last_layer import last_layer
-from alfi.fisher.prior import prior
-from alfi.fisher.spectrum import LARGEST
+from alfi.fisher.memory import require_square
+from alfi.fisher.prior import prior, require_positive
 from alfi.typing import Factors, Fitted, Likelihood, Model, Pool, PRNGKey
+
+SMALLER = (
+    "fisher.low_rank_posterior(fisher.top_eigenpairs(...)), fisher.diagonal_posterior(fisher.ghost_diagonal(...)), or "
+    "the factors of a part of the parameters (fisher.last_layer; the `parameters` of fisher.jacobian)"
+)
 
 
 class Posterior(NamedTuple):
@@ -56,7 +62,7 @@ def posterior(
     Raises
     ------
     ValueError
-        If there are more than 30,000 parameters.
+        If the matrices of all parameters do not fit into the device's memory, or the prior precision is not positive.
 
     Cost: the information, and ``4/3 p^3`` operations; memory ``p^2``.
 
@@ -69,12 +75,8 @@ def posterior(
     >>> posterior(factors, jnp.array([1.0, 0.0]), 1.0).covariance(factors).ravel().round(3).tolist()
     [0.5, 4.0]
     """
-    if factors.p > LARGEST:
-        raise ValueError(
-            f"an exact posterior of {factors.p} parameters needs a matrix of {4e-9 * factors.p**2:.0f} GB in float32; "
-            f"at most {LARGEST} parameters are taken: use fisher.low_rank_posterior(fisher.top_eigenpairs(...)) or "
-            "fisher.diagonal_posterior(fisher.ghost_diagonal(...)), or the factors of a part of the parameters."
-        )
+    require_square(f"an exact posterior of {factors.p} parameters", factors.p, dtype_of(factors), SMALLER)
+    require_positive(prior_precision)
     information = factors.information(weights)
     precision = jnp.broadcast_to(jnp.asarray(prior_precision, information.dtype), (factors.p,))
     half = jnp.linalg.cholesky(information + jnp.diag(precision))
@@ -98,6 +100,11 @@ def low_rank_posterior(pairs: Eigenpairs, prior_precision: Any, *, temperature: 
     prior_precision
         lambda > 0, a number.
 
+    Raises
+    ------
+    ValueError
+        If the prior precision is not positive.
+
     Cost: of a covariance ``n r p (2 k + r)`` operations, one example after the other; of a sample ``2 p k``.
 
     Examples
@@ -108,6 +115,7 @@ def low_rank_posterior(pairs: Eigenpairs, prior_precision: Any, *, temperature: 
     >>> low_rank_posterior(pairs, 1.0).covariance(factors).ravel().round(3).tolist()
     [1.0, 0.800000011920929]
     """
+    require_positive(prior_precision)
     precision = jnp.asarray(prior_precision, pairs.vectors.dtype)
     values = jnp.maximum(pairs.values, 0)
     scale = jnp.asarray(temperature, precision.dtype) / precision
@@ -129,6 +137,11 @@ def diagonal_posterior(diagonal: Float[Array, " p"], prior_precision: Any, *, te
     prior_precision
         lambda > 0, a number or a diagonal [p].
 
+    Raises
+    ------
+    ValueError
+        If the prior precision is not positive.
+
     Cost: of a covariance ``n r^2 p`` operations, one example after the other; of a sample p.
 
     Examples
@@ -137,6 +150,7 @@ def diagonal_posterior(diagonal: Float[Array, " p"], prior_precision: Any, *, te
     >>> diagonal_posterior(jnp.array([1.0, 4.0]), 1.0).covariance(DenseFactors(jnp.eye(2)[:, None])).ravel().round(3)
     Array([0.5, 0.2], dtype=float32)
     """
+    require_positive(prior_precision)
     precision = jnp.broadcast_to(jnp.asarray(prior_precision, diagonal.dtype), diagonal.shape)
     spread = jnp.sqrt(jnp.asarray(temperature, precision.dtype) / (diagonal + precision))
     log_determinant = jnp.sum(jnp.log1p(diagonal / precision))

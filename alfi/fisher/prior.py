@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from alfi.fisher.spectrum import spectrum
@@ -115,6 +116,21 @@ def prior(prior_precision: Any, model: Model, likelihood: Likelihood) -> PriorFn
         return evidence(model, likelihood)
     if callable(prior_precision):
         return cast(PriorFn, prior_precision)
-    if isinstance(prior_precision, int | float) and not prior_precision > 0:
-        raise ValueError(f"prior_precision must be positive; got {prior_precision}.")
+    require_positive(prior_precision)
     return lambda factors, fitted, pool: jnp.asarray(prior_precision, factors.squared_norms().dtype)
+
+
+def require_positive(prior_precision: Any) -> None:
+    """Refuse a prior precision that is not positive and finite; traced values pass, and give nan.
+
+    >>> require_positive(-1.0)
+    Traceback (most recent call last):
+    ValueError: prior_precision must be positive and finite; got -1.0. A precision is one over a variance.
+    """
+    if isinstance(prior_precision, jax.core.Tracer):
+        return
+    values = np.asarray(prior_precision)
+    if not np.all(np.isfinite(values) & (values > 0)):
+        raise ValueError(
+            f"prior_precision must be positive and finite; got {prior_precision}. A precision is one over a variance."
+        )

@@ -11,11 +11,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from alfi.fisher.factors import LastLayerFactors
+from alfi.fisher.factors import LastLayerFactors, dtype_of, write_out
+from alfi.fisher.memory import require_square
 from alfi.typing import Factors, Variables
 
-# Rows of the largest matrix that is diagonalised: 3.6 GB in float32, and several times that while it is worked on.
-LARGEST = 30_000
+LANCZOS = (
+    "fisher.top_eigenpairs or fisher.lanczos_quadrature on fisher.factor_vector_product(factors, weights), or on "
+    "fisher.ggn_vector_product, which needs no factors"
+)
 
 
 def spectrum(factors: Factors, weights: Float[Array, " n"] | None = None) -> Float[Array, " p"]:
@@ -36,7 +39,7 @@ def spectrum(factors: Factors, weights: Float[Array, " n"] | None = None) -> Flo
     Raises
     ------
     ValueError
-        If both matrices have more than 30,000 rows.
+        If neither matrix fits into the device's memory.
 
     Cost: with ``m = min(p, n r)`` the matrix and ``4/3 m^3`` operations; memory ``m^2``.
 
@@ -48,13 +51,8 @@ def spectrum(factors: Factors, weights: Float[Array, " n"] | None = None) -> Flo
     """
     dual = factors.n * factors.r < factors.p
     size = factors.n * factors.r if dual else factors.p
-    if size > LARGEST:
-        raise ValueError(
-            f"an exact spectrum of {factors.p} parameters from {factors.n} examples of rank {factors.r} needs a matrix "
-            f"of {size} x {size}, {4e-9 * size**2:.0f} GB in float32; at most {LARGEST} x {LARGEST} is diagonalised: "
-            "use fisher.top_eigenpairs or fisher.lanczos_quadrature on fisher.factor_vector_product(factors, weights), "
-            "or on fisher.ggn_vector_product, which needs no factors."
-        )
+    what = f"an exact spectrum of {factors.p} parameters from {factors.n} examples of rank {factors.r}"
+    require_square(what, size, dtype_of(factors), LANCZOS)
     if weights is None:
         weights = jnp.ones(factors.n, factors.squared_norms().dtype)
     if not dual:
@@ -92,15 +90,21 @@ def example_grams(factors: Factors) -> Float[Array, "n r r"]:
 def gram(factors: Factors) -> Float[Array, "m m"]:
     """``A_i A_j^T`` of all pairs of examples as one matrix, m = n r, the rank running fastest.
 
+    Raises
+    ------
+    ValueError
+        If it does not fit into the device's memory.
+
     Cost: ``n^2 r^2 p`` operations, for a last layer ``n^2 t^2 (r^2 c + d)``; factors of other kinds are written out.
     """
+    m = factors.n * factors.r
+    require_square(f"the Gram matrix of {factors.n} examples of rank {factors.r}", m, dtype_of(factors), LANCZOS)
     if isinstance(factors, LastLayerFactors):
         n, t, r, c = factors.roots.shape
         rows, features = factors.roots.reshape(n * t * r, c), factors.features.reshape(n * t, -1)
         sites = jnp.matmul(features, features.T, precision="highest")
         return jnp.matmul(rows, rows.T, precision="highest") * jnp.repeat(jnp.repeat(sites, r, axis=0), r, axis=1)
-    dtype = jnp.result_type(*jax.tree.leaves(factors))
-    rows = factors.project(jnp.eye(factors.p, dtype=dtype)).reshape(-1, factors.p)
+    rows = write_out(factors).reshape(-1, factors.p)
     return jnp.matmul(rows, rows.T, precision="highest")
 
 

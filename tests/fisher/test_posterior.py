@@ -177,6 +177,18 @@ def test_members_are_networks_that_differ_in_the_chosen_part():
 
 
 def test_too_many_parameters_are_refused_with_what_to_do():
-    wide = jax.ShapeDtypeStruct((2, 1, 50_000), np.float32)
-    with pytest.raises(ValueError, match=r"50000 parameters needs a matrix of 10 GB.*low_rank_posterior"):
+    wide = jax.ShapeDtypeStruct((2, 1, 10**7), np.float32)
+    with pytest.raises(ValueError, match=r"10000000 x 10000000: 1600000 GB in float32.*low_rank_posterior"):
         jax.eval_shape(lambda array: fisher.posterior(fisher.DenseFactors(array), jnp.ones(2), 1.0), wide)
+
+
+def test_a_prior_precision_that_is_not_positive_is_refused():
+    pairs = fisher.Eigenpairs(jnp.ones(1), jnp.ones((2, 1)), jnp.ones(1))
+    factors = fisher.DenseFactors(jnp.ones((1, 1, 2)))
+    for make in (
+        lambda prior: fisher.posterior(factors, jnp.ones(1), prior),
+        lambda prior: fisher.low_rank_posterior(pairs, prior),
+        lambda prior: fisher.diagonal_posterior(jnp.ones(2), prior),
+    ):
+        with pytest.raises(ValueError, match=r"must be positive and finite; got -1.0"):
+            make(-1.0)

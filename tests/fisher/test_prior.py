@@ -91,9 +91,11 @@ def test_prior_reads_what_a_strategy_is_given():
     ("prior_precision", "message"),
     [
         ("strong", "'evidence', a positive number or a function; got 'strong'"),
-        (0.0, "must be positive; got 0.0"),
-        (-1, "must be positive; got -1"),
-        (float("nan"), "must be positive; got nan"),
+        (0.0, "must be positive and finite; got 0.0"),
+        (-1, "must be positive and finite; got -1"),
+        (np.float32(-0.5), "must be positive and finite; got -0.5"),
+        (jnp.array([1.0, 0.0]), "must be positive and finite"),
+        (float("nan"), "must be positive and finite; got nan"),
     ],
 )
 def test_prior_refuses(prior_precision, message):
