@@ -31,7 +31,7 @@ def test_the_notebook_is_small_and_tells_nothing_of_the_machine(name):
     assert set(notebook.metadata) == {"jupytext", "kernelspec", "language_info"}
     assert notebook.metadata["language_info"] == {"name": "python"}
     for cell in notebook.cells:
-        assert set(cell.metadata) <= {"tags"}
+        assert set(cell.metadata) <= {"tags", "lines_to_next_cell"}
         for output in cell.get("outputs", []):
             assert output.get("name") != "stderr"
             text = output.get("text", "") + output.get("data", {}).get("text/plain", "")
