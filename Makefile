@@ -28,7 +28,7 @@ INSTALL := $(BIN)/uv pip install --python $(BIN)/python
 MINOR := import sys; print("%d.%d" % sys.version_info[:2])
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-slow lint format requirements clean
+.PHONY: help venv demo test test-slow notebooks lint format requirements clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' Makefile
@@ -58,6 +58,9 @@ test: venv ## run the tests
 
 test-slow: venv ## run the long checks that `make test` leaves out
 	$(PYTEST) -m slow $(ARGS)
+
+notebooks: venv ## execute the notebooks and write them with their outputs: two minutes on 4 cores
+	$(BIN)/python -m experiments.notebooks
 
 lint: venv ## style, format and types; changes nothing
 	$(BIN)/ruff check .

@@ -14,6 +14,7 @@ from alfi import (
     training,
     typing,
 )
+from alfi.certified import allocate, certify
 from alfi.interactive import score, select, spectrum
 from alfi.pool import pool
 from alfi.typing import (
@@ -46,6 +47,8 @@ __all__ = [
     "State",
     "Strategy",
     "Variables",
+    "allocate",
+    "certify",
     "criteria",
     "data",
     "design",

@@ -1,6 +1,7 @@
 """The front door for notebooks: values are checked on the host, the work is compiled and quick from the second call.
 
-The only jit in the library. Whoever compiles larger programs uses the plain functions underneath.
+With ``alfi.certified`` the only jit in the library. Whoever compiles larger programs uses the plain functions
+underneath.
 """
 
 from typing import Any
