@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from alfi.data import digits, ham10000, medmnist
+from alfi.data import bach, breast_cancer, digits, digits_long_tailed, ham10000, idrid, isic2017, medmnist, messidor
 from alfi.data.root import data_root
 from alfi.typing import Dataset
 
@@ -61,7 +61,13 @@ def load(name: str, *, root: str | os.PathLike | None = None, **options) -> Data
 def _loaders(folder: Path) -> dict[str, Callable[..., Dataset]]:
     """Every known name with its ``(root, *, options) -> Dataset``."""
     return {
+        "bach": bach.load,
+        "breast_cancer": breast_cancer.load,
         "digits": digits.load,
+        "digits_long_tailed": digits_long_tailed.load,
         "ham10000": ham10000.load,
+        "idrid": idrid.load,
+        "isic2017": isic2017.load,
+        "messidor": messidor.load,
         **{name: medmnist.loader(name) for name in medmnist.names(folder)},
     }
