@@ -10,7 +10,18 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from alfi.data import bach, breast_cancer, digits, digits_long_tailed, ham10000, idrid, isic2017, medmnist, messidor
+from alfi.data import (
+    bach,
+    breast_cancer,
+    digits,
+    digits_long_tailed,
+    ham10000,
+    idrid,
+    isic2017,
+    medmnist,
+    messidor,
+    user,
+)
 from alfi.data.root import data_root
 from alfi.typing import Dataset
 
@@ -30,16 +41,20 @@ def names(*, root: str | os.PathLike | None = None) -> tuple[str, ...]:
 def load(name: str, *, root: str | os.PathLike | None = None, **options) -> Dataset:
     """The data set ``name`` as host arrays, checked: finite ``x``, labels within ``classes``, unique ``ids``.
 
-    x        float32 in [0, 1]: images [n, height, width, channels], digits [n, 64]
-    y        int32 [n], an index into ``classes``
+    ``name`` is one of ``names()``, or a path of your own: ``FILE.npz``, ``TABLE.csv`` (paths of images, and labels) or
+    ``FOLDER/`` (of images, one folder for each class), relative to the working directory.
+
+    x        float32: images [n, height, width, channels] in [0, 1], digits [n, 64] in [0, 1], tables standardised
+    y        int32, an index into ``classes``: [n], or masks [n, height, width]
     ids      [n], a string per example that does not depend on options
     groups   int32 [n], the lesion or patient, or ``None`` where it is not known
     split    [n], 'train', 'val' or 'test'
     classes  a tuple of names
 
     ``root``, else the environment variable ``ALFI_DATA``, else ``../shared/data`` where it exists, else
-    ``~/.cache/alfi`` is the folder that holds ``medmnist/`` and ``ham10000/``. ``options`` are those of the data set:
-    see ``alfi.data.digits.load``, ``alfi.data.ham10000.load``. What it costs and where it comes from is told there too.
+    ``~/.cache/alfi`` is the folder that holds ``medmnist/``, ``ham10000/`` ...; ``python -m experiments.data`` lists
+    what it lacks. ``options`` are those of the data set: see ``alfi.data.digits.load``, ``alfi.data.ham10000.load`` ...
+    and ``alfi.data.user``. What it costs and where it comes from is told there too.
 
     Raises ValueError (unknown name or option, damaged file) and FileNotFoundError (which file, from whom, which
     licence).
@@ -48,14 +63,15 @@ def load(name: str, *, root: str | os.PathLike | None = None, **options) -> Data
     """
     folder = data_root(root)
     loaders = _loaders(folder)
-    if name not in loaders:
+    loader, place = (loaders[name], folder) if name in loaders else (user.loader(name), Path(name).expanduser())
+    if loader is None:
         nearest = difflib.get_close_matches(name.lower(), loaders, n=1, cutoff=0.0)[0]
         raise ValueError(f"unknown data set {name!r}: did you mean {nearest!r}? known: {', '.join(sorted(loaders))}")
-    parameters = inspect.signature(loaders[name]).parameters.values()
+    parameters = inspect.signature(loader).parameters.values()
     accepted = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
     if unknown := sorted(set(options) - set(accepted)):
         raise ValueError(f"{name}: got option {', '.join(unknown)}, expected {', '.join(accepted) or 'no options'}")
-    return loaders[name](folder, **options)
+    return loader(place, **options)
 
 
 def _loaders(folder: Path) -> dict[str, Callable[..., Dataset]]:
