@@ -5,8 +5,10 @@ from.
 """
 
 import difflib
+import importlib
 import inspect
 import os
+import pkgutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,10 +24,11 @@ from alfi.data import (
     messidor,
     user,
 )
+from alfi.data.facts import Facts
 from alfi.data.root import data_root
 from alfi.typing import Dataset
 
-__all__ = ["load", "names"]
+__all__ = ["describe", "load", "names"]
 
 
 def names(*, root: str | os.PathLike | None = None) -> tuple[str, ...]:
@@ -36,6 +39,20 @@ def names(*, root: str | os.PathLike | None = None) -> tuple[str, ...]:
     Example: ``"digits" in alfi.data.names()``
     """
     return tuple(sorted(_loaders(data_root(root))))
+
+
+def describe(*, root: str | os.PathLike | None = None) -> tuple[Facts, ...]:
+    """Task, size, licence, citation and files of every data set that ``names`` tells, in that order.
+
+    They are the constant ``FACTS`` of each module here; a reader without one is told by its name alone.
+    ``alfi.data.facts.missing`` says which files are not there. Cost: imports every reader.
+
+    Example: ``{facts.name: facts.licence for facts in alfi.data.describe()}``
+    """
+    modules = [importlib.import_module(f"alfi.data.{module.name}") for module in pkgutil.iter_modules(__path__)]
+    known = {facts.name: facts for module in modules for facts in getattr(module, "FACTS", ())}
+    known |= {name: medmnist.facts(name) for name in medmnist.names(data_root(root)) - set(known)}
+    return tuple(known.get(name, Facts(name, "", "", "", "")) for name in names(root=root))
 
 
 def load(name: str, *, root: str | os.PathLike | None = None, **options) -> Dataset:

@@ -131,7 +131,7 @@ def table(
     test_fraction: float = 0.2,
     seed: int = 0,
 ) -> Dataset:
-    """Images and labels that a csv names by its columns ``path`` and ``label``; optionally ``id``, ``group``, ``split``.
+    """Images and labels that a csv names: columns ``path`` and ``label``, optionally ``id``, ``group`` and ``split``.
 
     path   of an image, relative to the folder of the table; formats as in ``folder``
     label  any text; ``classes`` are the sorted labels (as numbers, where all are) unless given
