@@ -80,6 +80,8 @@ def load(name: str, *, root: str | os.PathLike | None = None, **options) -> Data
     """
     folder = data_root(root)
     loaders = _loaders(folder)
+    if medmnist.is_published(name):
+        loaders[name] = medmnist.loader(name)
     loader, place = (loaders[name], folder) if name in loaders else (user.loader(name), Path(name).expanduser())
     if loader is None:
         nearest = difflib.get_close_matches(name.lower(), loaders, n=1, cutoff=0.0)[0]

@@ -13,7 +13,7 @@ def field_of_view(image: Any) -> Any:
     So the eye keeps its shape when images of several cameras, 1440 x 960 or 4288 x 2848 say, are resized to one square.
     Rows and columns belong to the field of view where more than 2 % of their pixels are brighter than the border.
 
-    Cost: one pass over the image.
+    Found in steps of a 256th of the shorter side. Cost: one pass over the image.
 
     >>> from PIL import Image
     >>> eye = Image.new("RGB", (60, 40))
@@ -25,11 +25,13 @@ def field_of_view(image: Any) -> Any:
 
     if image.width == image.height:
         return image
-    pixels = np.asarray(image)
+    step = max(min(image.size) // 256, 1)
+    pixels = np.asarray(image.reduce(step))
     bright = (pixels if pixels.ndim == 2 else pixels.max(axis=-1)) > DARK * 255
     rows, columns = (np.flatnonzero(bright.mean(axis=axis) > 0.02) for axis in (1, 0))
     if len(rows) and len(columns):
-        image = image.crop((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
+        box = step * np.array((columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
+        image = image.crop(np.minimum(box, 2 * image.size).tolist())
     side = max(image.size)
     square = Image.new(image.mode, (side, side))
     square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))

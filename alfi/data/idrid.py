@@ -62,7 +62,7 @@ def load(root: Path, *, target: str = "grade", resolution: int = 64) -> Dataset:
     Raises FileNotFoundError (what to download, from whom) and ValueError (unreadable images by name, with the number of
     those that are fine; a grade out of range).
 
-    Cost: .5 s at 256 x 256; of the order of a minute at the original 4288 x 2848.
+    Cost: .5 s at 256 x 256; a minute or two at the original 4288 x 2848.
 
     Source: Porwal et al., Indian Diabetic Retinopathy Image Dataset, Data 2018, 3(3), 25, doi 10.3390/data3030025.
 

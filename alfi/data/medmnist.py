@@ -94,8 +94,18 @@ def checksum(path: Path) -> tuple[str, str | None]:
     Example: ``found, published = checksum(root / "medmnist" / "breastmnist.npz")``
     """
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "md5").hexdigest()
+        found = hashlib.file_digest(file, "md5").hexdigest()  # a name for a file, not a protection
     return found, PUBLISHED.get(path.stem, (None, None, None))[2]
+
+
+def is_published(name: str) -> bool:
+    """Whether MedMNIST publishes ``name``: a single-label 2-D set, or one of its larger sizes 64, 128 and 224.
+
+    >>> is_published("pathmnist"), is_published("pathmnist_224"), is_published("pathmnist_32")
+    (True, True, False)
+    """
+    base, separator, pixels = name.partition("_")
+    return base in CLASSES and (not separator or pixels in ("64", "128", "224"))
 
 
 def names(root: Path) -> set[str]:

@@ -78,7 +78,7 @@ def load(
     (unreadable images by name, with the number of those that are fine; a grade out of range; a spreadsheet without a
     reader).
 
-    Cost: of the order of a minute for the originals of 1440 x 960 to 2304 x 1536.
+    Cost: of the order of a minute for the originals of 1440 x 960 to 2304 x 1536 pixels.
 
     Source: Decencière et al., Feedback on a publicly distributed image database: the Messidor database, Image Analysis
     & Stereology 2014, doi 10.5566/ias.1155.
