@@ -5,16 +5,30 @@ from.
 """
 
 import difflib
+import importlib
 import inspect
 import os
+import pkgutil
 from collections.abc import Callable
 from pathlib import Path
 
-from alfi.data import digits, ham10000, medmnist
+from alfi.data import (
+    bach,
+    breast_cancer,
+    digits,
+    digits_long_tailed,
+    ham10000,
+    idrid,
+    isic2017,
+    medmnist,
+    messidor,
+    user,
+)
+from alfi.data.facts import Facts
 from alfi.data.root import data_root
 from alfi.typing import Dataset
 
-__all__ = ["load", "names"]
+__all__ = ["describe", "load", "names"]
 
 
 def names(*, root: str | os.PathLike | None = None) -> tuple[str, ...]:
@@ -27,19 +41,37 @@ def names(*, root: str | os.PathLike | None = None) -> tuple[str, ...]:
     return tuple(sorted(_loaders(data_root(root))))
 
 
+def describe(*, root: str | os.PathLike | None = None) -> tuple[Facts, ...]:
+    """Task, size, licence, citation and files of every data set that ``names`` tells, in that order.
+
+    They are the constant ``FACTS`` of each module here; a reader without one is told by its name alone.
+    ``alfi.data.facts.missing`` says which files are not there. Cost: imports every reader.
+
+    Example: ``{facts.name: facts.licence for facts in alfi.data.describe()}``
+    """
+    modules = [importlib.import_module(f"alfi.data.{module.name}") for module in pkgutil.iter_modules(__path__)]
+    known = {facts.name: facts for module in modules for facts in getattr(module, "FACTS", ())}
+    known |= {name: medmnist.facts(name) for name in medmnist.names(data_root(root)) - set(known)}
+    return tuple(known.get(name, Facts(name, "", "", "", "")) for name in names(root=root))
+
+
 def load(name: str, *, root: str | os.PathLike | None = None, **options) -> Dataset:
     """The data set ``name`` as host arrays, checked: finite ``x``, labels within ``classes``, unique ``ids``.
 
-    x        float32 in [0, 1]: images [n, height, width, channels], digits [n, 64]
-    y        int32 [n], an index into ``classes``
+    ``name`` is one of ``names()``, or a path of your own: ``FILE.npz``, ``TABLE.csv`` (paths of images, and labels) or
+    ``FOLDER/`` (of images, one folder for each class), relative to the working directory.
+
+    x        float32: images [n, height, width, channels] in [0, 1], digits [n, 64] in [0, 1], tables standardised
+    y        int32, an index into ``classes``: [n], or masks [n, height, width]
     ids      [n], a string per example that does not depend on options
     groups   int32 [n], the lesion or patient, or ``None`` where it is not known
     split    [n], 'train', 'val' or 'test'
     classes  a tuple of names
 
     ``root``, else the environment variable ``ALFI_DATA``, else ``../shared/data`` where it exists, else
-    ``~/.cache/alfi`` is the folder that holds ``medmnist/`` and ``ham10000/``. ``options`` are those of the data set:
-    see ``alfi.data.digits.load``, ``alfi.data.ham10000.load``. What it costs and where it comes from is told there too.
+    ``~/.cache/alfi`` is the folder that holds ``medmnist/``, ``ham10000/`` ...; ``python -m experiments.data`` lists
+    what it lacks. ``options`` are those of the data set: see ``alfi.data.digits.load``, ``alfi.data.ham10000.load`` ...
+    and ``alfi.data.user``. What it costs and where it comes from is told there too.
 
     Raises ValueError (unknown name or option, damaged file) and FileNotFoundError (which file, from whom, which
     licence).
@@ -48,20 +80,29 @@ def load(name: str, *, root: str | os.PathLike | None = None, **options) -> Data
     """
     folder = data_root(root)
     loaders = _loaders(folder)
-    if name not in loaders:
+    if medmnist.is_published(name):
+        loaders[name] = medmnist.loader(name)
+    loader, place = (loaders[name], folder) if name in loaders else (user.loader(name), Path(name).expanduser())
+    if loader is None:
         nearest = difflib.get_close_matches(name.lower(), loaders, n=1, cutoff=0.0)[0]
         raise ValueError(f"unknown data set {name!r}: did you mean {nearest!r}? known: {', '.join(sorted(loaders))}")
-    parameters = inspect.signature(loaders[name]).parameters.values()
+    parameters = inspect.signature(loader).parameters.values()
     accepted = [parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY]
     if unknown := sorted(set(options) - set(accepted)):
         raise ValueError(f"{name}: got option {', '.join(unknown)}, expected {', '.join(accepted) or 'no options'}")
-    return loaders[name](folder, **options)
+    return loader(place, **options)
 
 
 def _loaders(folder: Path) -> dict[str, Callable[..., Dataset]]:
     """Every known name with its ``(root, *, options) -> Dataset``."""
     return {
+        "bach": bach.load,
+        "breast_cancer": breast_cancer.load,
         "digits": digits.load,
+        "digits_long_tailed": digits_long_tailed.load,
         "ham10000": ham10000.load,
+        "idrid": idrid.load,
+        "isic2017": isic2017.load,
+        "messidor": messidor.load,
         **{name: medmnist.loader(name) for name in medmnist.names(folder)},
     }

@@ -12,6 +12,8 @@ def checked(source: str, dataset: Dataset) -> Dataset:
 
     ``source`` names the file in the message. Cost: two passes over ``x``, no temporary of its size.
 
+    Labels are [n], or masks [n, h, w] of images [n, h, w, channels].
+
     Raises ValueError with what was got and what was expected: no examples, columns of different lengths, NaN or
     infinity, labels that are no integers or out of range, repeated ids, an unknown split.
 
@@ -27,7 +29,9 @@ def checked(source: str, dataset: Dataset) -> Dataset:
 
     n = len(x)
     expect(n > 0, "examples", n, "at least one")
-    for what, column in {"labels": y, "ids": ids, "split": split, "groups": groups}.items():
+    shape = x.shape[:3] if y.ndim == 3 and x.ndim == 4 else (n,)
+    expect(y.shape == shape, "labels", f"shape {y.shape}", f"{shape}" if y.ndim != 3 else f"{shape}, as the images")
+    for what, column in {"ids": ids, "split": split, "groups": groups}.items():
         expect(column is None or column.shape == (n,), what, f"shape {getattr(column, 'shape', None)}", f"({n},)")
     low, high = x.min(), x.max()  # NaN and infinity reach at least one of the two
     expect(bool(np.isfinite(low) and np.isfinite(high)), "x", f"values from {low} to {high}", "finite values")

@@ -5,9 +5,12 @@ from pathlib import Path
 import numpy as np
 
 from alfi.data.checks import checked
+from alfi.data.facts import Facts
 from alfi.typing import Dataset
 
 N_TEST = 500
+CITATION = "Alpaydin and Kaynak, UCI 1998, doi 10.24432/C50P49"
+FACTS = (Facts("digits", "handwriting: 10 digits", "1,797 images of 8 x 8", "CC BY 4.0", CITATION),)
 
 
 def load(root: Path, *, seed: int = 0) -> Dataset:

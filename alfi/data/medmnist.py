@@ -1,5 +1,6 @@
 """MedMNIST v2: small medical images with an official split, ``{train,val,test}_{images,labels}`` in one npz."""
 
+import hashlib
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from alfi.data.checks import SPLITS, checked
+from alfi.data.facts import Facts
 from alfi.data.root import require
 from alfi.typing import Dataset
 
@@ -44,6 +46,66 @@ CLASSES = {
         *("interstitial endothelial cell", "leukocyte", "podocyte", "proximal tubule", "thick ascending limb"),
     ),
 }
+
+# name: (what is seen, images, md5 of the 28-pixel file as published with version 2.1 of MedMNIST)
+PUBLISHED = {
+    "bloodmnist": ("blood cell microscopy", 17092, "7053d0359d879ad8a5505303e11de1dc"),
+    "breastmnist": ("breast ultrasound", 780, "750601b1f35ba3300ea97c75c52ff8f6"),
+    "dermamnist": ("dermoscopy", 10015, "0744692d530f8e62ec473284d019b0c7"),
+    "octmnist": ("retinal OCT", 109309, "c68d92d5b585d8d81f7112f81e2d0842"),
+    "organamnist": ("abdominal CT, axial", 58850, "866b832ed4eeba67bfb9edee1d5544e6"),
+    "organcmnist": ("abdominal CT, coronal", 23660, "0afa5834fb105f7705a7d93372119a21"),
+    "organsmnist": ("abdominal CT, sagittal", 25221, "e5c39f1af030238290b9557d9503af9d"),
+    "pathmnist": ("colon histology", 107180, "a8b06965200029087d5bd730944a56c1"),
+    "pneumoniamnist": ("chest X-ray", 5856, "28209eda62fecd6e6a2d98b1501bb15f"),
+    "retinamnist": ("fundus", 1600, "bd4c0672f1bba3e3a89f0e4e876791e4"),
+    "tissuemnist": ("kidney cell microscopy", 236386, "ebe78ee8b05294063de985d821c1c34b"),
+}
+
+
+def facts(name: str) -> Facts:
+    """What is known of ``name``, a published set, one of its larger sizes, or another file of this form.
+
+    >>> facts("breastmnist_64").task
+    'breast ultrasound: 2 classes, 64 px'
+    """
+    base, _, pixels = name.partition("_")
+    seen, n, _ = PUBLISHED.get(base, ("images", None, None))
+    classes = f"{len(CLASSES[base])} classes" if base in CLASSES else "classes"
+    return Facts(
+        name=name,
+        task=f"{seen}: {classes}, {pixels or 28} px" if n else seen,
+        size=f"{n:,} images" if n else "",
+        licence="CC BY-NC 4.0" if base == "dermamnist" else "CC BY 4.0",
+        citation="Yang et al., Scientific Data 2023, doi 10.1038/s41597-022-01721-8",
+        source=ORIGIN["source"],
+        files=(f"medmnist/{name}.npz",),
+    )
+
+
+FACTS = tuple(facts(name) for name in sorted(PUBLISHED))
+
+
+def checksum(path: Path) -> tuple[str, str | None]:
+    """The md5 of a file, and the published one where it is known; nothing depends on their being equal.
+
+    Files made from other copies, or saved anew, differ and are read all the same: what matters is checked by ``load``.
+
+    Example: ``found, published = checksum(root / "medmnist" / "breastmnist.npz")``
+    """
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "md5").hexdigest()  # a name for a file, not a protection
+    return found, PUBLISHED.get(path.stem, (None, None, None))[2]
+
+
+def is_published(name: str) -> bool:
+    """Whether MedMNIST publishes ``name``: a single-label 2-D set, or one of its larger sizes 64, 128 and 224.
+
+    >>> is_published("pathmnist"), is_published("pathmnist_224"), is_published("pathmnist_32")
+    (True, True, False)
+    """
+    base, separator, pixels = name.partition("_")
+    return base in CLASSES and (not separator or pixels in ("64", "128", "224"))
 
 
 def names(root: Path) -> set[str]:

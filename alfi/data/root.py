@@ -18,9 +18,13 @@ def data_root(root: str | os.PathLike | None = None) -> Path:
 def require(path: Path, *, source: str, licence: str) -> Path:
     """``path`` if it exists, else a FileNotFoundError of one line: what to download, from whom, where to put it.
 
+    Raises PermissionError where it may not be read.
+
     Example: ``require(root / "medmnist" / "breastmnist.npz", source="zenodo.org", licence="CC BY 4.0")``
     """
     if path.exists():
+        if not os.access(path, os.R_OK):
+            raise PermissionError(f"{path.absolute()}: no permission to read it: chmod u+r, or ask its owner")
         return path
     raise FileNotFoundError(
         f"{path.absolute()} not found: download {path.name} from {source}, licence {licence}, and put it there, "

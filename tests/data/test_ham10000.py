@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import alfi.data
-from alfi.data.ham10000 import CLASSES, PARTS
+from alfi.data.ham10000 import CLASSES, MASKS, PARTS, WHITE_MASK
 from alfi.data.root import data_root
 
 N = 120
@@ -121,7 +121,7 @@ def test_subset_reads_only_the_images_it_needs(made):
             for member, content in members.items():
                 archive.writestr(member, content)
     assert set(alfi.data.load("ham10000", root=root, resolution=4, subset=30).ids) == needed
-    with pytest.raises(FileNotFoundError, match=rf"{N - len(needed)} of {N} images not found, the first ISIC_"):
+    with pytest.raises(FileNotFoundError, match=rf"{N - len(needed)} of {N} files not found, the first ISIC_"):
         alfi.data.load("ham10000", root=root, resolution=4)
 
 
@@ -177,8 +177,8 @@ def test_missing_archive_is_named(made):
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"dx": "scc"}, "line 4: got dx 'scc', expected one of akiec, bcc"),
-        ({"dx": ""}, "line 4: got .* expected lesion_id, image_id and dx"),
+        ({"dx": "scc"}, "ISIC_[0-9]+: got dx 'scc', expected one of akiec, bcc"),
+        ({"dx": ""}, "line 4: got .* expected a value for dx"),
         ({"image_id": "ISIC_0000001"}, "ids: got .*ISIC_0000001.* 2 times, expected unique ids"),
     ],
 )
@@ -197,8 +197,8 @@ def test_wrong_metadata_are_named(made, changed, message):
     [
         (b"\xff\xfe\x00\x81", "no readable csv"),
         (b"lesion_id,image_id,dx\n", "examples: got 0, expected at least one"),
-        (b"image_id,dx\nISIC_0000001,nv\n", "line 2: .*expected lesion_id"),
-        (b"lesion_id,image_id,dx\nHAM_1,ISIC_0000001", "line 2: .*expected lesion_id, image_id and dx"),
+        (b"image_id,dx\nISIC_0000001,nv\n", "line 1: got columns image_id, dx, expected also lesion_id"),
+        (b"lesion_id,image_id,dx\nHAM_1,ISIC_0000001", "line 2: .*expected a value for dx"),
     ],
 )
 def test_damaged_metadata(made, content, message):
@@ -211,6 +211,7 @@ def test_damaged_metadata(made, content, message):
     "option",
     [
         {"resolution": 0},
+        {"task": "detection"},
         {"test_fraction": 1.0},
         {"test_fraction": float("nan")},
         {"seed": -1},
@@ -221,6 +222,63 @@ def test_damaged_metadata(made, content, message):
 def test_options_out_of_range(made, option):
     with pytest.raises(ValueError, match=f"ham10000: {next(iter(option))}: got .*, expected"):
         alfi.data.load("ham10000", root=made[0], **option)
+
+
+@pytest.fixture
+def masked(made):
+    """A lesion in the left part of each image, wider and wider, in 1-bit masks as the authors distribute them."""
+    root, rows, images = made
+    masks = {}
+    with zipfile.ZipFile(root / "ham10000" / f"{MASKS}.zip", "w") as archive:
+        for width, name in enumerate(images):
+            masks[name] = np.arange(40) * np.ones((30, 1)) < width % 40
+            buffer = io.BytesIO()
+            Image.fromarray(masks[name]).save(buffer, "PNG")
+            archive.writestr(f"{MASKS}/{name}_segmentation.png", buffer.getvalue())
+    return root, rows, masks
+
+
+def test_masks_are_those_of_their_images_and_the_split_that_of_the_diagnoses(masked):
+    root, _, masks = masked
+    data = alfi.data.load("ham10000", root=root, task="segmentation", resolution=10)
+    assert data.y.shape == (N, 10, 10)
+    assert data.classes == ("background", "lesion")
+    for name, mask in zip(data.ids, data.y, strict=True):
+        covered = masks[name].reshape(10, 3, 10, 4).mean(axis=(1, 3))  # the part of each of the 10 x 10 that is lesion
+        np.testing.assert_array_equal(mask[covered > 0.5], 1)
+        np.testing.assert_array_equal(mask[covered < 0.5], 0)
+    diagnoses = alfi.data.load("ham10000", root=root, resolution=10)
+    for column in ("x", "ids", "groups", "split"):
+        np.testing.assert_array_equal(getattr(data, column), getattr(diagnoses, column))
+
+
+def test_masks_that_are_all_lesion_are_dropped_for_segmentation_only(masked):
+    root, rows, _ = masked
+    folder = root / "ham10000"
+    rows[5]["image_id"] = WHITE_MASK[0]
+    write_metadata(folder, rows)
+    for archive, name in ((MASKS, f"{MASKS}/{WHITE_MASK[0]}_segmentation.png"), (PARTS[0], f"{WHITE_MASK[0]}.jpg")):
+        with zipfile.ZipFile(folder / f"{archive}.zip", "a") as packed:
+            packed.writestr(name, packed.read(packed.namelist()[0]))
+    assert WHITE_MASK[0] in alfi.data.load("ham10000", root=root, resolution=4).ids
+    data = alfi.data.load("ham10000", root=root, resolution=4, task="segmentation")
+    assert len(data.y) == N - 1
+    assert WHITE_MASK[0] not in data.ids
+
+
+def test_mask_of_another_size_missing_or_corrupt_is_named(masked):
+    path, member = masked[0] / "ham10000" / f"{MASKS}.zip", f"{MASKS}/ISIC_0000003_segmentation.png"
+    buffer = io.BytesIO()
+    Image.new("1", (20, 30)).save(buffer, "PNG")
+    replace_member(path, member, buffer.getvalue())
+    with pytest.raises(ValueError, match=r"1 of 120 masks .*ISIC_0000003_seg.*: got 20 x 30, expected the 40 x 30 of"):
+        alfi.data.load("ham10000", root=masked[0], resolution=4, task="segmentation")
+    replace_member(path, member, b"")
+    with pytest.raises(ValueError, match=r"1 of 120 masks unreadable, the other 119 are fine: .*ISIC_0000003_seg"):
+        alfi.data.load("ham10000", root=masked[0], resolution=4, task="segmentation")
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match=rf"{MASKS}\.zip not found: download"):
+        alfi.data.load("ham10000", root=masked[0], resolution=4, task="segmentation")
 
 
 @pytest.fixture(scope="module")
@@ -247,3 +305,19 @@ def test_real_images_are_pictures_of_skin_and_no_two_are_the_same(real):
     assert 0.7 < red < 0.85
     assert 0.45 < min(green, blue) <= max(green, blue) < 0.65
     assert len({image.tobytes() for image in real.x}) == len(real.x)
+
+
+@pytest.mark.slow
+@pytest.mark.data
+def test_real_masks(real):
+    data = alfi.data.load("ham10000", task="segmentation", resolution=50)
+    assert data.y.shape == (10011, 50, 50)
+    assert not set(WHITE_MASK) & set(data.ids)
+    assert set(WHITE_MASK) < set(real.ids)
+    covered = data.y.mean(axis=(1, 2))
+    assert 0 < covered.min() < covered.max() < 1
+    assert covered.mean() == pytest.approx(0.266, abs=0.002)  # of the masks at 200 x 150
+    inside, outside = (np.mean([x[y == v].mean() for x, y in zip(data.x, data.y, strict=True)]) for v in (1, 0))
+    assert inside < outside - 0.1  # lesions are darker than the skin around them
+    rows = np.searchsorted(real.ids, data.ids)
+    np.testing.assert_array_equal(data.split, real.split[rows])

@@ -46,6 +46,17 @@ def test_hopeless_names_are_unknown_too(tmp_path, name):
         alfi.data.load(name, root=tmp_path)
 
 
+def test_a_known_name_is_no_path_and_a_folder_that_is_there_is_one(tmp_path, monkeypatch, make):
+    monkeypatch.chdir(tmp_path)
+    make.image(tmp_path / "digits" / "a" / "0.png", 0)
+    make.image(tmp_path / "mine" / "a" / "0.png", 0)
+    assert len(alfi.data.load("digits").y) == 1797
+    assert alfi.data.load("mine", test_fraction=0).classes == ("a",)
+    assert alfi.data.load("digits/", test_fraction=0).classes == ("a",)
+    with pytest.raises(ValueError, match="mine: got option subset, expected resolution, colour, classes, test_frac"):
+        alfi.data.load("mine", subset=3)
+
+
 def test_unknown_option_names_the_accepted(tmp_path):
     with pytest.raises(ValueError, match="digits: got option sed, expected seed"):
         alfi.data.load("digits", sed=1)
@@ -60,6 +71,7 @@ def test_unknown_option_names_the_accepted(tmp_path):
     [
         ("breastmnist", "medmnist/breastmnist.npz", "CC BY 4.0"),
         ("ham10000", "ham10000/HAM10000_metadata.csv", "CC BY-NC 4.0"),
+        ("idrid", "idrid/B. Disease Grading/1. Original Images/a. Training Set", "CC BY 4.0"),
     ],
 )
 @pytest.mark.parametrize("folder", [".", "no/such/folder"])

@@ -1,9 +1,12 @@
 """MedMNIST files: the two real ones where they are, small made ones for the rest."""
 
+import hashlib
+
 import numpy as np
 import pytest
 
 import alfi.data
+from alfi.data.medmnist import CLASSES, PUBLISHED, checksum, facts
 from alfi.data.root import data_root
 
 SIZES = {"train": 12, "val": 4, "test": 6}
@@ -65,6 +68,30 @@ def test_any_file_by_its_name_and_larger_sizes_share_the_classes(write, tmp_path
     write("breastmnist_64", **arrays((64, 64)))
     assert alfi.data.load("mine", root=tmp_path).classes == ("0", "1", "2")
     assert alfi.data.load("breastmnist_64", root=tmp_path).classes == ("malignant", "normal or benign")
+
+
+def test_a_larger_size_is_known_before_its_file_is_there(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"bloodmnist_128\.npz not found: download bloodmnist_128\.npz from"):
+        alfi.data.load("bloodmnist_128", root=tmp_path)
+    with pytest.raises(ValueError, match="unknown data set 'bloodmnist_100': did you mean 'bloodmnist'"):
+        alfi.data.load("bloodmnist_100", root=tmp_path)
+
+
+@pytest.mark.parametrize("name", sorted(CLASSES))
+def test_what_is_told_of_a_published_set_agrees_with_its_classes(name):
+    told = facts(name)
+    assert f"{len(CLASSES[name])} classes" in told.task
+    assert told.files == (f"medmnist/{name}.npz",)
+    assert len(PUBLISHED[name][2]) == 32
+
+
+def test_checksum_is_told_and_not_enforced(write, tmp_path):
+    path = write()
+    found, published = checksum(path)
+    assert found == hashlib.md5(path.read_bytes()).hexdigest() != published
+    assert published == "750601b1f35ba3300ea97c75c52ff8f6"
+    assert len(alfi.data.load("breastmnist", root=tmp_path).y) == 22
+    assert checksum(write("mine")) == (found, None)
 
 
 def test_duplicates_are_dropped_in_train_only_and_only_with_the_same_label(write, tmp_path):
