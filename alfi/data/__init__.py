@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from alfi.data import digits, ham10000, medmnist
+from alfi.data import digits, ham10000, medmnist, mitbih
 from alfi.data.root import data_root
 from alfi.typing import Dataset
 
@@ -63,5 +63,6 @@ def _loaders(folder: Path) -> dict[str, Callable[..., Dataset]]:
     return {
         "digits": digits.load,
         "ham10000": ham10000.load,
+        "mitbih": mitbih.load,
         **{name: medmnist.loader(name) for name in medmnist.names(folder)},
     }
