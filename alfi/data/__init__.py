@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from alfi.data import digits, ham10000, medmnist, mitbih
+from alfi.data import cdmam, digits, ham10000, medmnist, mitbih
 from alfi.data.root import data_root
 from alfi.typing import Dataset
 
@@ -61,6 +61,7 @@ def load(name: str, *, root: str | os.PathLike | None = None, **options) -> Data
 def _loaders(folder: Path) -> dict[str, Callable[..., Dataset]]:
     """Every known name with its ``(root, *, options) -> Dataset``."""
     return {
+        "cdmam": cdmam.load,
         "digits": digits.load,
         "ham10000": ham10000.load,
         "mitbih": mitbih.load,
