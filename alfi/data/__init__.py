@@ -15,6 +15,7 @@ from pathlib import Path
 from alfi.data import (
     bach,
     breast_cancer,
+    cdmam,
     digits,
     digits_long_tailed,
     ham10000,
@@ -22,6 +23,7 @@ from alfi.data import (
     isic2017,
     medmnist,
     messidor,
+    mitbih,
     user,
 )
 from alfi.data.facts import Facts
@@ -98,11 +100,13 @@ def _loaders(folder: Path) -> dict[str, Callable[..., Dataset]]:
     return {
         "bach": bach.load,
         "breast_cancer": breast_cancer.load,
+        "cdmam": cdmam.load,
         "digits": digits.load,
         "digits_long_tailed": digits_long_tailed.load,
         "ham10000": ham10000.load,
         "idrid": idrid.load,
         "isic2017": isic2017.load,
         "messidor": messidor.load,
+        "mitbih": mitbih.load,
         **{name: medmnist.loader(name) for name in medmnist.names(folder)},
     }
