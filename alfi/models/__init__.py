@@ -6,5 +6,17 @@ from alfi.models.cnn import cnn
 from alfi.models.for_shape import for_shape
 from alfi.models.function import from_function
 from alfi.models.mlp import mlp
+from alfi.models.resnet import resnet, resnet1d, resnet18
 
-__all__ = ["chunked", "cnn", "for_shape", "from_function", "from_linen", "from_nnx", "mlp"]
+__all__ = [
+    "chunked",
+    "cnn",
+    "for_shape",
+    "from_function",
+    "from_linen",
+    "from_nnx",
+    "mlp",
+    "resnet",
+    "resnet1d",
+    "resnet18",
+]
