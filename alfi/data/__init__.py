@@ -12,9 +12,10 @@ from pathlib import Path
 
 from alfi.data import digits, ham10000, medmnist
 from alfi.data.root import data_root
+from alfi.data.weights import read_weights
 from alfi.typing import Dataset
 
-__all__ = ["load", "names"]
+__all__ = ["load", "names", "read_weights"]
 
 
 def names(*, root: str | os.PathLike | None = None) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from alfi.models.for_shape import for_shape
 from alfi.models.function import from_function
 from alfi.models.mlp import mlp
 from alfi.models.resnet import resnet, resnet1d, resnet18
+from alfi.models.torchvision import torchvision_weights
 
 __all__ = [
     "chunked",
@@ -19,4 +20,5 @@ __all__ = [
     "resnet",
     "resnet1d",
     "resnet18",
+    "torchvision_weights",
 ]

@@ -224,9 +224,7 @@ def resnet1d(
     return for_shape(build, (8, 1))
 
 
-def require(
-    *, outputs: int, channels: tuple[int, ...], norm: str, dropout: float, stem: str = "imagenet"
-) -> None:
+def require(*, outputs: int, channels: tuple[int, ...], norm: str, dropout: float, stem: str = "imagenet") -> None:
     """Refuse what no network can be made of."""
     if outputs < 1 or not channels or min(channels) < 1 or not 0 <= dropout < 1:
         raise ValueError(f"a network needs widths > 0 and dropout in [0, 1); got {outputs=}, {channels=}, {dropout=}.")
