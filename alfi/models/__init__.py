@@ -5,9 +5,13 @@ from alfi.models.chunked import chunked
 from alfi.models.cnn import cnn
 from alfi.models.for_shape import for_shape
 from alfi.models.function import from_function
+from alfi.models.members import init_members
 from alfi.models.mlp import mlp
+from alfi.models.predictor import predictor, predictor_loss
+from alfi.models.regressor import regressor
 from alfi.models.resnet import resnet, resnet1d, resnet18
 from alfi.models.torchvision import torchvision_weights
+from alfi.models.unet import resnet_unet, unet
 
 __all__ = [
     "chunked",
@@ -16,9 +20,15 @@ __all__ = [
     "from_function",
     "from_linen",
     "from_nnx",
+    "init_members",
     "mlp",
+    "predictor",
+    "predictor_loss",
+    "regressor",
     "resnet",
     "resnet1d",
     "resnet18",
+    "resnet_unet",
     "torchvision_weights",
+    "unet",
 ]

@@ -71,11 +71,14 @@ class ResNet(nnx.Module):
         return {name: activation for name, activation in activations.items() if name != "stem"}
 
     def features(self, x: Inputs) -> Float[Array, "n d"]:
-        last = list(self.taps(x).values())[-1]
-        return last.mean(axis=tuple(range(1, last.ndim - 1)))
+        return _mean(self.taps(x))
+
+    def with_taps(self, x: Inputs) -> tuple[Float[Array, "n c"], dict[str, Array]]:
+        taps = self.taps(x)
+        return self.head(_mean(taps)), taps
 
     def __call__(self, x: Inputs) -> Float[Array, "n c"]:
-        return self.head(self.features(x))
+        return self.with_taps(x)[0]
 
 
 def resnet(
@@ -222,6 +225,11 @@ def resnet1d(
         return from_nnx(constructor)
 
     return for_shape(build, (8, 1))
+
+
+def _mean(taps: dict[str, Array]) -> Float[Array, "n d"]:
+    last = list(taps.values())[-1]
+    return last.mean(axis=tuple(range(1, last.ndim - 1)))
 
 
 def require(*, outputs: int, channels: tuple[int, ...], norm: str, dropout: float, stem: str = "imagenet") -> None:
