@@ -39,6 +39,8 @@ class Model(NamedTuple):
     train       (key, variables, x[n, ...]) -> (outputs, state); training mode: rows may depend on their batch
     head        (variables) -> (kernel[d, c], bias[c]) with ``apply = features @ kernel + bias``; the evidence of the
                 prior precision needs the norm of the weights, which ``apply`` and ``features`` alone do not tell
+    train_taps  (key, variables, x[n, ...]) -> (outputs, taps, state); ``train`` with the activations of the same pass,
+                for what is trained jointly on them (a loss predictor)
     """
 
     init: Callable[[PRNGKey, Inputs], Variables]
@@ -48,6 +50,7 @@ class Model(NamedTuple):
     stochastic: Callable[[PRNGKey, Variables, Inputs], Outputs] | None = None
     train: Callable[[PRNGKey, Variables, Inputs], tuple[Outputs, PyTree]] | None = None
     head: Callable[[Variables], tuple[Float[Array, "d c"], Float[Array, " c"]]] | None = None
+    train_taps: Callable[[PRNGKey, Variables, Inputs], tuple[Outputs, dict[str, Array], PyTree]] | None = None
 
 
 class Fitted(NamedTuple):

@@ -28,9 +28,10 @@ from alfi.data import (
 )
 from alfi.data.facts import Facts
 from alfi.data.root import data_root
+from alfi.data.weights import read_weights
 from alfi.typing import Dataset
 
-__all__ = ["describe", "load", "names"]
+__all__ = ["describe", "load", "names", "read_weights"]
 
 
 def names(*, root: str | os.PathLike | None = None) -> tuple[str, ...]:

@@ -6,6 +6,31 @@ from alfi.models.chunked import chunked
 from alfi.models.cnn import cnn
 from alfi.models.for_shape import for_shape
 from alfi.models.function import from_function
+from alfi.models.members import init_members
 from alfi.models.mlp import mlp
+from alfi.models.predictor import predictor, predictor_loss
+from alfi.models.regressor import regressor
+from alfi.models.resnet import resnet, resnet1d, resnet18
+from alfi.models.torchvision import torchvision_weights
+from alfi.models.unet import resnet_unet, unet
 
-__all__ = ["auto_encoder", "chunked", "cnn", "for_shape", "from_function", "from_linen", "from_nnx", "mlp"]
+__all__ = [
+    "auto_encoder",
+    "chunked",
+    "cnn",
+    "for_shape",
+    "from_function",
+    "from_linen",
+    "from_nnx",
+    "init_members",
+    "mlp",
+    "predictor",
+    "predictor_loss",
+    "regressor",
+    "resnet",
+    "resnet1d",
+    "resnet18",
+    "resnet_unet",
+    "torchvision_weights",
+    "unet",
+]

@@ -21,8 +21,9 @@ def from_nnx(constructor: Callable[[nnx.Rngs], nnx.Module]) -> Model:
 
     The module is called as ``module(x[n, ...]) -> outputs[n, *sites, c]``. What else it has becomes a field of the
     model, and is ``None`` otherwise: a method ``features(x)`` in which the outputs are affine, an attribute ``head``
-    (the ``nnx.Linear`` of ``module(x) = head(features(x))``), a method ``taps(x) -> {name: activation}``, and dropout
-    (``stochastic``: any layer with a ``deterministic`` mode and random numbers).
+    (the ``nnx.Linear`` of ``module(x) = head(features(x))``), a method ``taps(x) -> {name: activation}``, a method
+    ``with_taps(x) -> (outputs, taps)`` of one pass (``train_taps``), and dropout (``stochastic``: any layer with a
+    ``deterministic`` mode and random numbers).
 
     Parameters
     ----------
@@ -71,9 +72,14 @@ def from_nnx(constructor: Callable[[nnx.Rngs], nnx.Module]) -> Model:
 
     def train(key: PRNGKey, variables: Variables, x: Inputs) -> tuple[Array, PyTree]:
         net = module(training, key, variables)
-        outputs = net(x)
-        state = nnx.to_pure_dict(nnx.split(net, nnx.Param, nnx.RngState, ...)[3])
-        return outputs, _like(state, variables.state)
+        return net(x), updated(net, variables)
+
+    def train_taps(key: PRNGKey, variables: Variables, x: Inputs) -> tuple[Array, dict[str, Array], PyTree]:
+        net = module(training, key, variables)
+        return *net.with_taps(x), updated(net, variables)
+
+    def updated(net: nnx.Module, variables: Variables) -> PyTree:
+        return _like(nnx.to_pure_dict(nnx.split(net, nnx.Param, nnx.RngState, ...)[3]), variables.state)
 
     def optional(method):
         return functools.partial(evaluate, method) if hasattr(abstract, method) else None
@@ -86,6 +92,7 @@ def from_nnx(constructor: Callable[[nnx.Rngs], nnx.Module]) -> Model:
         stochastic=stochastic if is_random else None,
         train=train,
         head=_head("head") if hasattr(abstract, "head") else None,
+        train_taps=train_taps if hasattr(abstract, "with_taps") else None,
     )
 
 

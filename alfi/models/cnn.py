@@ -47,8 +47,12 @@ class CNN(nnx.Module):
     def features(self, x: Inputs) -> Float[Array, "n d"]:
         return list(self.taps(x).values())[-1].mean(axis=(1, 2))
 
+    def with_taps(self, x: Inputs) -> tuple[Float[Array, "n c"], dict[str, Array]]:
+        taps = self.taps(x)
+        return self.head(list(taps.values())[-1].mean(axis=(1, 2))), taps
+
     def __call__(self, x: Inputs) -> Float[Array, "n c"]:
-        return self.head(self.features(x))
+        return self.with_taps(x)[0]
 
 
 def cnn(outputs: int, *, channels: tuple[int, ...] = (16, 32, 64), dropout: float = 0.0) -> Model:

@@ -54,4 +54,6 @@ def from_function(
         stochastic=stochastic and (lambda key, variables, x: stochastic(key, variables.params, x)),
         train=lambda key, variables, x: (apply(variables.params, x), variables.state),
         head=of_params(head),
+        train_taps=taps
+        and (lambda key, variables, x: (apply(variables.params, x), taps(variables.params, x), variables.state)),
     )

@@ -32,8 +32,12 @@ class MLP(nnx.Module):
     def features(self, x: Inputs) -> Float[Array, "n d"]:
         return list({"inputs": x.reshape(x.shape[0], -1), **self.taps(x)}.values())[-1]
 
+    def with_taps(self, x: Inputs) -> tuple[Float[Array, "n c"], dict[str, Array]]:
+        taps = self.taps(x)
+        return self.head(list({"inputs": x.reshape(x.shape[0], -1), **taps}.values())[-1]), taps
+
     def __call__(self, x: Inputs) -> Float[Array, "n c"]:
-        return self.head(self.features(x))
+        return self.with_taps(x)[0]
 
 
 def mlp(outputs: int, *, hidden: tuple[int, ...] = (128, 64), dropout: float = 0.0) -> Model:
