@@ -31,6 +31,7 @@ from alfi.fisher.prior import evidence, maximise_evidence, prior, weight_decay
 from alfi.fisher.probabilities import label_probabilities, probabilities, sampled_outputs
 from alfi.fisher.roots import site_roots, site_scores
 from alfi.fisher.sketch import sketch, sketch_above, sketched_jacobian
+from alfi.fisher.softmax_layer import SoftmaxLayer, softmax_layer
 from alfi.fisher.spectrum import effective_dimension, example_grams, example_spectra, gram, layers, spectrum
 from alfi.fisher.summed_last_layer import summed_last_layer
 from alfi.fisher.truncate import principal, truncate
@@ -44,6 +45,7 @@ __all__ = [
     "Operator",
     "Posterior",
     "Quadrature",
+    "SoftmaxLayer",
     "block",
     "condition",
     "diagonal",
@@ -90,6 +92,7 @@ __all__ = [
     "sketch",
     "sketch_above",
     "sketched_jacobian",
+    "softmax_layer",
     "spectral_density",
     "spectrum",
     "summed_last_layer",

@@ -1,7 +1,7 @@
 """Predictions of posterior samples: linearised Laplace, a deep ensemble or Monte Carlo dropout; what BALD reads."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -67,7 +67,7 @@ def sampled_outputs(
     (7, 5, 3)
     """
     if callable(posterior):
-        return posterior
+        return cast(OutputsFn, posterior)
     if posterior not in SOURCES:
         raise ValueError(f"posterior must be one of {', '.join(SOURCES)}, or a function; got {posterior!r}.")
     if samples < 1:

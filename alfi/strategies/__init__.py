@@ -1,6 +1,7 @@
 """Complete query strategies, one file each: ``NAME(model, likelihood, **hyperparameters) -> Strategy``."""
 
 from alfi.strategies.a_optimal import a_optimal
+from alfi.strategies.approx_firal import approx_firal
 from alfi.strategies.badge import badge
 from alfi.strategies.bait import bait
 from alfi.strategies.bald import bald
@@ -28,6 +29,7 @@ from alfi.strategies.variation_ratio import variation_ratio
 
 __all__ = [
     "a_optimal",
+    "approx_firal",
     "badge",
     "bait",
     "bald",
