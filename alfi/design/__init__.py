@@ -2,8 +2,21 @@
 
 from alfi.design.bound import bound, submodular_bound
 from alfi.design.efficiency import Efficiency, efficiency
+from alfi.design.matrix_free import block_regret, relax, solve_probes
 from alfi.design.regret import regret
 from alfi.design.round import apportion, round
 from alfi.design.solve import solve
 
-__all__ = ["Efficiency", "apportion", "bound", "efficiency", "regret", "round", "solve", "submodular_bound"]
+__all__ = [
+    "Efficiency",
+    "apportion",
+    "block_regret",
+    "bound",
+    "efficiency",
+    "regret",
+    "relax",
+    "round",
+    "solve",
+    "solve_probes",
+    "submodular_bound",
+]

@@ -10,6 +10,7 @@ from alfi.fisher.ghost import ghost_diagonal, ghost_traces
 from alfi.fisher.hypothesised import hypothesised
 from alfi.fisher.inspect import fisher_form, fisher_form_blocks, sensitivity_map
 from alfi.fisher.jacobian import jacobian
+from alfi.fisher.kernels import kernel
 from alfi.fisher.krylov import (
     Eigenpairs,
     Estimate,
@@ -27,8 +28,10 @@ from alfi.fisher.monte_carlo import monte_carlo, monte_carlo_last_layer
 from alfi.fisher.posterior import Posterior, diagonal_posterior, last_layer_posterior, low_rank_posterior, posterior
 from alfi.fisher.predictive import linearised, sample_members, sample_outputs
 from alfi.fisher.prior import evidence, maximise_evidence, prior, weight_decay
+from alfi.fisher.probabilities import label_probabilities, probabilities, sampled_outputs
 from alfi.fisher.roots import site_roots, site_scores
-from alfi.fisher.sketch import sketch, sketched_jacobian
+from alfi.fisher.sketch import sketch, sketch_above, sketched_jacobian
+from alfi.fisher.softmax_layer import SoftmaxLayer, softmax_layer
 from alfi.fisher.spectrum import effective_dimension, example_grams, example_spectra, gram, layers, spectrum
 from alfi.fisher.summed_last_layer import summed_last_layer
 from alfi.fisher.truncate import principal, truncate
@@ -42,6 +45,7 @@ __all__ = [
     "Operator",
     "Posterior",
     "Quadrature",
+    "SoftmaxLayer",
     "block",
     "condition",
     "diagonal",
@@ -62,6 +66,8 @@ __all__ = [
     "hypothesised",
     "information",
     "jacobian",
+    "kernel",
+    "label_probabilities",
     "lanczos_quadrature",
     "last_layer",
     "last_layer_posterior",
@@ -76,13 +82,17 @@ __all__ = [
     "posterior",
     "principal",
     "prior",
+    "probabilities",
     "sample_members",
     "sample_outputs",
+    "sampled_outputs",
     "sensitivity_map",
     "site_roots",
     "site_scores",
     "sketch",
+    "sketch_above",
     "sketched_jacobian",
+    "softmax_layer",
     "spectral_density",
     "spectrum",
     "summed_last_layer",

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from alfi.fisher.factors import DenseFactors, dtype_of
 from alfi.fisher.jacobian import choose
 from alfi.fisher.roots import require_samples, site_roots, site_scores
-from alfi.typing import FactorFn, Fitted, Likelihood, Pool, PRNGKey
+from alfi.typing import FactorFn, Factors, Fitted, Likelihood, Pool, PRNGKey
 
 # (key, shape, dtype) -> independent entries of mean 0 and variance 1
 Draw = Callable[..., Array]
@@ -66,6 +66,32 @@ def sketch(factor_fn: FactorFn, size: int, *, draw: Draw = jax.random.normal) ->
         return DenseFactors(factors.project(omega) / math.sqrt(size))
 
     return sketched
+
+
+def sketch_above(factor_fn: FactorFn, size: int | None, *, draw: Draw = jax.random.normal) -> FactorFn:
+    """The factors as they are if they have at most ``size`` parameters, else their ``sketch``. ``None``: no limit.
+
+    For criteria whose cost is cubic in the parameters.
+
+    Examples
+    --------
+    >>> import alfi
+    >>> narrow = lambda key, fitted, pool: DenseFactors(pool.x[:, None])
+    >>> [sketch_above(narrow, size)(jax.random.key(0), alfi.Fitted(None), alfi.pool(jnp.ones((5, 9)))).p
+    ...  for size in (4, 9, None)]
+    [4, 9, 9]
+    """
+    if size is None:
+        return factor_fn
+    _require_size(size)
+
+    def limited(key: PRNGKey, fitted: Fitted, pool: Pool, /) -> Factors:
+        factors = factor_fn(key, fitted, pool)
+        if factors.p <= size:
+            return factors
+        return sketch(lambda *_: factors, size, draw=draw)(key, fitted, pool)
+
+    return limited
 
 
 def sketched_jacobian(
