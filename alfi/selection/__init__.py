@@ -5,6 +5,7 @@ from alfi.selection.exchange import exchange
 from alfi.selection.forward_backward import forward_backward
 from alfi.selection.ftrl import ftrl
 from alfi.selection.greedy import greedy
+from alfi.selection.in_turn import in_turn
 from alfi.selection.sample import sample
 from alfi.selection.sequential import sequential, take
 from alfi.selection.stochastic import power, softmax, softrank
@@ -16,6 +17,7 @@ __all__ = [
     "forward_backward",
     "ftrl",
     "greedy",
+    "in_turn",
     "power",
     "sample",
     "sequential",

@@ -12,16 +12,31 @@ import alfi
 from alfi import likelihoods, strategies, testing
 
 NAMES = [name for name in strategies.__all__ if name != "compose"]
-STOCHASTIC = {"badge", "random"}
+STOCHASTIC = {"badge", "prob_cover", "random", "stratified_random", "typiclust"}
+REGRESSION = {"gs_y", "igs"}  # labels are real numbers
+# Rows that `make test-slow` runs, but for one: each is minutes of compilation.
+LATER = {"gs_x", "gs_y", "igs", "max_herding", "prob_cover", "stratified_random", "typiclust"}
 N, BATCH, CLASSES, PADDING = 26, 4, 3, 3
 MODEL, LIKELIHOOD = testing.network(CLASSES), likelihoods.categorical()
+REGRESSOR = testing.network(1), likelihoods.gaussian()
 DTYPES = [np.float32, np.float64]
-every, deterministic = (pytest.mark.parametrize("name", n) for n in (NAMES, [n for n in NAMES if n not in STOCHASTIC]))
+
+
+def rows(names):
+    return [pytest.param(name, marks=pytest.mark.slow) if name in LATER else name for name in names]
+
+
+every = pytest.mark.parametrize("name", rows(NAMES))
+deterministic = pytest.mark.parametrize("name", rows([name for name in NAMES if name not in STOCHASTIC]))
 dtypes = pytest.mark.parametrize("dtype", DTYPES)
 
 
+def parts(name):
+    return REGRESSOR if name in REGRESSION else (MODEL, LIKELIHOOD)
+
+
 def plain(name, fitted, pool, key):
-    strategy = getattr(strategies, name)(MODEL, LIKELIHOOD)
+    strategy = getattr(strategies, name)(*parts(name))
     key_fit, key_select = jax.random.split(key)
     return strategy.select(key_select, strategy.fit(key_fit, fitted, pool), pool, BATCH)
 
@@ -30,13 +45,18 @@ compiled = jax.jit(plain, static_argnames="name")
 
 
 def select(name, pool, dtype=np.float64, key=0):
-    return compiled(name, fitted(dtype), pool, jax.random.key(key))
+    return compiled(name, fitted(dtype, name), real_labels(name, pool), jax.random.key(key))
+
+
+def real_labels(name, pool):
+    return pool._replace(y=jnp.sin(pool.y.astype(pool.population.dtype))) if name in REGRESSION else pool
 
 
 @functools.cache
-def fitted(dtype):
+def fitted(dtype, name="d_optimal"):
     x = testing.normal(jax.random.key(1), (1, 5))
-    return jax.tree.map(lambda leaf: leaf.astype(dtype), alfi.Fitted(jax.jit(MODEL.init)(jax.random.key(2), x)))
+    variables = jax.jit(parts(name)[0].init)(jax.random.key(2), x)
+    return jax.tree.map(lambda leaf: leaf.astype(dtype), alfi.Fitted(variables))
 
 
 def make(dtype=np.float64, x=None, labelled=(1, 5, 8, 9), available=None):
@@ -69,7 +89,7 @@ def test_signature_is_model_likelihood_and_hyperparameters(name):
     assert all(p.kind is p.KEYWORD_ONLY and p.default is not p.empty for p in rest)
 
 
-@every
+@pytest.mark.parametrize("name", NAMES)
 @dtypes
 def test_picks_are_different_and_available(name, dtype):
     batch = select(name, make(dtype), dtype)
@@ -83,19 +103,19 @@ def test_float32_picks_what_float64_picks(name):
     np.testing.assert_array_equal(single.indices, double.indices)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("bait", "v_optimal")])  # parts as in d_optimal
+@pytest.mark.parametrize("name", rows([name for name in NAMES if name not in ("bait", "v_optimal")]))  # as d_optimal
 def test_jit_equals_eager_and_a_key_gives_one_answer(name):
     first, again, eager = (
         select(name, make()),
         select(name, make()),
-        plain(name, fitted(np.float64), make(), jax.random.key(0)),
+        plain(name, fitted(np.float64, name), real_labels(name, make()), jax.random.key(0)),
     )
     np.testing.assert_array_equal(first.indices, again.indices)
     np.testing.assert_array_equal(first.indices, eager.indices)
     np.testing.assert_allclose(first.gains, eager.gains, rtol=1e-8)
 
 
-@pytest.mark.parametrize("name", sorted(STOCHASTIC))
+@pytest.mark.parametrize("name", rows(sorted(STOCHASTIC)))
 def test_another_key_gives_another_answer(name):
     assert len({tuple(select(name, make(), key=key).indices.tolist()) for key in range(5)}) > 1
 
