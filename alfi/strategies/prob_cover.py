@@ -1,5 +1,6 @@
 """ProbCover: balls around the labelled examples that cover as much of the pool as possible; for small budgets."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -13,7 +14,7 @@ from alfi.embeddings.as_factors import points_of
 from alfi.fisher.embedding import embedding as features
 from alfi.selection.greedy import greedy
 from alfi.strategies.compose import compose
-from alfi.typing import FactorFn, Factors, Fitted, Likelihood, Model, Pool, PRNGKey, Strategy
+from alfi.typing import FactorFn, Factors, Fitted, Likelihood, Model, Pool, PRNGKey, Selection, Strategy
 
 # Rows whose distances to the whole pool are held at once.
 CHUNK = 256
@@ -49,23 +50,40 @@ def prob_cover(
     Source: Yehuda, Dekel, Hacohen & Weinshall 2022, arXiv 2205.11320.
     """
     del likelihood
-    if not 0 < purity <= 1 or (clusters is not None and clusters < 1):
-        raise ValueError(f"prob_cover needs 0 < purity <= 1 and clusters >= 1; got {purity} and {clusters}.")
+
+    def number(fitted: Fitted, pool: Pool) -> int:
+        return max(2, jax.eval_shape(model.apply, fitted.variables, pool.x[:1]).shape[-1])
+
     factor_fn = features(model) if embedding is None else embedding
+    return by_coverage(factor_fn, radius=radius, clusters=number if clusters is None else clusters, purity=purity)
+
+
+def by_coverage(
+    factor_fn: FactorFn, *, clusters: int | Callable[[Fitted, Pool], int], radius: Any = None, purity: float = 0.95
+) -> Strategy:
+    """ProbCover of any points: it needs no model.
+
+    Raises
+    ------
+    ValueError
+        If the purity is not in (0, 1], or there are to be no clusters.
+    """
+    if not 0 < purity <= 1 or (isinstance(clusters, int) and clusters < 1):
+        raise ValueError(f"prob_cover needs 0 < purity <= 1 and clusters >= 1; got {purity} and {clusters}.")
 
     def read(key: PRNGKey, fitted: Fitted, pool: Pool, /) -> tuple[Factors, Array, Array]:
         key_factors, key_means, key_ties = jax.random.split(key, 3)
         factors = factor_fn(key_factors, fitted, pool)
         n, dtype = factors.n, factors.squared_norms().dtype
         if radius is None:
-            number = max(2, _outputs(model, fitted, pool)) if clusters is None else clusters
+            number = clusters(fitted, pool) if callable(clusters) else clusters
             members = k_means(key_means, points_of(factors), min(number, n), weights=pool.population).members
             ball = pure_radius(factors, members, pool.population.astype(dtype), purity)
         else:
             ball = jnp.asarray(radius, dtype)
         return factors, jax.random.uniform(key_ties, (n,), dtype), ball
 
-    def strategy(key: PRNGKey, fitted: Fitted, pool: Pool, batch_size: int):
+    def select(key: PRNGKey, fitted: Fitted, pool: Pool, batch_size: int) -> Selection:
         key_read, key_select = jax.random.split(key)
         factors, ties, ball = read(key_read, fitted, pool)
         # Ties are broken by less than the smallest difference between two coverages.
@@ -75,7 +93,7 @@ def prob_cover(
         )
         return compose(lambda *_: (factors, ties), criterion, greedy()).select(key_select, fitted, pool, batch_size)
 
-    return Strategy(fit=lambda key, fitted, pool: fitted, select=strategy)
+    return Strategy(fit=lambda key, fitted, pool: fitted, select=select)
 
 
 def pure_radius(
@@ -96,7 +114,3 @@ def pure_radius(
     share = jnp.cumsum(jnp.where(real, population, 0)[order]) / jnp.sum(population)
     enough = jnp.argmax(share >= purity * (1 - 10 * jnp.finfo(share.dtype).eps))  # rounding of the sums
     return reach[order][enough]
-
-
-def _outputs(model: Model, fitted: Fitted, pool: Pool) -> int:
-    return jax.eval_shape(model.apply, fitted.variables, pool.x[:1]).shape[-1]

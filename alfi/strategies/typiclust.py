@@ -50,9 +50,20 @@ def typiclust(
     Source: Hacohen, Dekel & Weinshall 2022, arXiv 2202.02794.
     """
     del likelihood
+    factor_fn = features(model) if embedding is None else embedding
+    return by_typicality(factor_fn, clusters=clusters, neighbours=neighbours, smallest=smallest)
+
+
+def by_typicality(factor_fn: FactorFn, *, clusters: int = 500, neighbours: int = 20, smallest: int = 5) -> Strategy:
+    """TypiClust of any points: it needs no model.
+
+    Raises
+    ------
+    ValueError
+        If there are to be no clusters, or no neighbours.
+    """
     if clusters < 1 or neighbours < 1:
         raise ValueError(f"typiclust needs clusters >= 1 and neighbours >= 1; got {clusters} and {neighbours}.")
-    factor_fn = features(model) if embedding is None else embedding
     rule = in_turn(greedy(), smallest)
 
     def select(key: PRNGKey, fitted: Fitted, pool: Pool, batch_size: int) -> Selection:
