@@ -13,6 +13,8 @@ from alfi.typing import Likelihood, Model, Strategy
 def bait(model: Model, likelihood: Likelihood, *, prior_precision: Any = 1.0, oversample: int = 2) -> Strategy:
     """Minimise ``tr((lambda I + sum_labelled F)^-1 F_pool)`` over the last layer: pick twice the batch, then prune.
 
+    Tasks: any. Needs: a trained model with features.
+
     Parameters
     ----------
     prior_precision

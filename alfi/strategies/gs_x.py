@@ -23,7 +23,7 @@ def gs_x(model: Model, likelihood: Likelihood, *, embedding: FactorFn | None = N
     embedding
         FactorFn giving points, DenseFactors [n, 1, d]; default the inputs. They are z-scored here.
 
-    Source: Yu & Kim 2010, doi 10.1109/ICDM.2010.76; Wu, Lin & Huang 2019, doi 10.1016/j.ins.2018.09.060.
+    Source: Yu & Kim 2010, Passive sampling for regression, ICDM; Wu, Lin & Huang 2019, doi 10.1016/j.ins.2018.09.060.
     """
     del model, likelihood
     read_points = z_scored(embedding)
