@@ -1,5 +1,6 @@
 """How to search: one file for each rule."""
 
+from alfi.selection.budgeted import affordable, budgeted
 from alfi.selection.candidates import candidates
 from alfi.selection.exchange import exchange
 from alfi.selection.forward_backward import forward_backward
@@ -12,6 +13,8 @@ from alfi.selection.stochastic import power, softmax, softrank
 from alfi.selection.top_k import top_k
 
 __all__ = [
+    "affordable",
+    "budgeted",
     "candidates",
     "exchange",
     "forward_backward",
