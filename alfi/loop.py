@@ -7,12 +7,13 @@ shapes are the same in every round.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Int
+from jaxtyping import Array, Bool, Int
 
+from alfi.selection.budgeted import affordable, with_rounding
 from alfi.typing import Fitted, Model, Pool, PRNGKey, Selection, Strategy, Variables
 
 
@@ -107,22 +108,89 @@ def make_learn(
     return learn
 
 
-def make_query(strategy: Strategy, batch_size: int) -> Query:
-    """One round's second half: what the strategy learns for itself, its picks, and their labels."""
+def make_query(
+    strategy: Strategy,
+    batch_size: int,
+    *,
+    unit: Literal["example", "group"] = "example",
+    budget: Any = None,
+) -> Query:
+    """One round's second half: what the strategy learns for itself, its picks, and their labels.
+
+    Parameters
+    ----------
+    batch_size
+        Picks in a round, at most.
+    unit
+        "group": with a pick all available members of its group are labelled (all images of a patient), so
+        ``batch_size`` counts groups, and the capacity of ``start`` has to allow for their members.
+    budget
+        What all labels together may cost, those of the start included, in the unit of ``pool.costs``; traced or a
+        number. A pick that the rest does not pay is passed over; with nothing affordable left, nothing is picked.
+        Default: no limit.
+
+    Raises
+    ------
+    ValueError
+        In use, if the pool lacks the groups or costs that are asked for.
+
+    A group of which not all members can be paid, or fit the capacity, is left out whole.
+    """
+    if unit not in ("example", "group"):
+        raise ValueError(f"unit is 'example' or 'group'; got {unit!r}.")
 
     def query(key: PRNGKey, state: LoopState, pool: Pool) -> tuple[LoopState, Selection]:
+        if unit == "group" and pool.groups is None:
+            raise ValueError("to label whole groups the pool needs `groups`.")
+        if budget is not None and pool.costs is None:
+            raise ValueError("a budget needs the pool's `costs`.")
         key_fit, key_select = jax.random.split(key)
-        seen = masked(pool, state)
+        n, seen = pool.x.shape[0], masked(pool, state)
+        free, left = seen.available, jnp.inf
+        if budget is not None:
+            left = with_rounding(budget) - jnp.sum(jnp.where(seen.labelled, pool.costs, 0))
+            seen = seen._replace(available=free & (pool.costs <= left))
         fitted = strategy.fit(key_fit, Fitted(state.variables), seen)
         selection = strategy.select(key_select, fitted, seen, batch_size)
-        # Failed picks (index n) are labelled as nothing: they stand behind count, where nothing is read.
-        order = jnp.argsort(selection.indices == pool.x.shape[0], stable=True)
-        found = jnp.take(selection.indices, order).astype(state.labelled.dtype)
-        labelled = jax.lax.dynamic_update_slice(state.labelled, found, (state.count,))
-        count = state.count + jnp.sum(found < pool.x.shape[0]).astype(state.count.dtype)
-        return LoopState(state.variables, labelled, count), selection
+
+        picked = selection.indices
+        if unit == "group":
+            turn = _turns(picked, free, pool.groups)
+            sizes = jax.ops.segment_sum(jnp.ones(n, int), turn, batch_size + 1)[:batch_size]
+            kept = affordable(sizes, state.labelled.shape[0] - state.count)
+            if budget is not None:
+                bills = jax.ops.segment_sum(pool.costs, turn, batch_size + 1)[:batch_size]
+                kept = kept & affordable(jnp.where(kept, bills, 0), left)
+            turn = jnp.where(jnp.append(kept, False)[turn], turn, batch_size)
+            picked = jnp.where(kept, picked, n)
+        else:
+            if budget is not None:
+                bills = jnp.where(picked < n, pool.costs[jnp.minimum(picked, n - 1)], jnp.inf)
+                picked = jnp.where(affordable(bills, left), picked, n)
+            turn = jnp.where(picked < n, jnp.arange(batch_size), batch_size)
+        # In the order of picks. Failed ones (index n) are labelled as nothing: they stand behind count, unread.
+        order = jnp.argsort(turn, stable=True)
+        rows = order if unit == "group" else picked[order]
+        count = state.count + jnp.sum(turn < batch_size).astype(state.count.dtype)
+        slots = state.count + jnp.arange(rows.shape[0])
+        rows = jnp.where(slots < count, rows, n).astype(state.labelled.dtype)
+        labelled = state.labelled.at[slots].set(rows, mode="drop")
+        picked = Selection(picked, jnp.where(picked < n, selection.gains, -jnp.inf))
+        return LoopState(state.variables, labelled, count), picked
 
     return query
+
+
+def _turns(picked: Int[Array, " k"], free: Bool[Array, " n"], groups: Int[Array, " n"]) -> Int[Array, " n"]:
+    """The number of the pick that buys a row, k for none: a pick buys all that is free of its group."""
+    n, k = free.shape[0], picked.shape[0]
+    found = picked < n
+    owner = groups[jnp.minimum(picked, n - 1)]
+    order = jnp.lexsort((owner, ~found))  # failed picks own nothing, and come last
+    owner = jnp.where(found, owner, jnp.iinfo(owner.dtype).max)[order]
+    place = jnp.minimum(jnp.searchsorted(owner, groups), k - 1)
+    mine = free & (owner[place] == groups) & found[order][place]
+    return jnp.where(mine, order[place], k)
 
 
 def round_keys(key: PRNGKey, number: Int[Array, ""]) -> tuple[PRNGKey, PRNGKey]:

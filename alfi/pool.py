@@ -14,6 +14,7 @@ def pool(
     *,
     labelled: Any = (),
     available: Any = None,
+    excluded: Any = (),
     population: Any = None,
     groups: Any = None,
     costs: Any = None,
@@ -30,6 +31,9 @@ def pool(
         Indices, or a mask [n]. Default: nothing is labelled.
     available
         Mask [n] of what may be asked; default everything that is not labelled and has ``population > 0``.
+    excluded
+        Indices, or a mask [n], of what must never be asked: inputs that ``fisher.fisher_form`` flags as unusual, say.
+        They stay in the population, unless that is 0 too. Default: none.
     population
         [n], weight in means and normalisations; default 1.
     groups, costs
@@ -38,7 +42,7 @@ def pool(
     Raises
     ------
     ValueError
-        If lengths differ or a labelled index is outside the pool.
+        If lengths differ, or a labelled or excluded index is outside the pool.
 
     Examples
     --------
@@ -51,6 +55,7 @@ def pool(
     population = jnp.ones(n) if population is None else _row(population, n, "population")
     labelled = _mask(labelled, n, "labelled")
     available = ~labelled & (population > 0) if available is None else _mask(available, n, "available")
+    available = available & ~_mask(excluded, n, "excluded")
     return Pool(
         x,
         jnp.zeros(n, jnp.int32) if y is None else _row(y, n, "y"),

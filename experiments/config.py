@@ -24,12 +24,19 @@ class Config:
     seeds: int
     """Repetitions: initial set, initialisation and minibatches, shared by all strategies."""
     initial: int
-    """Examples labelled at the start, drawn at random."""
+    """Examples labelled at the start."""
     rounds: int
     """Times that a batch is asked for; the curve has one point more."""
     batch_size: int
     """Examples asked for in a round."""
     model: Literal["mlp", "cnn"]
+    initial_set: Literal[
+        "random", "stratified", "farthest", "k_center", "k_means", "typiclust", "prob_cover", "orb"
+    ] = "random"
+    """How the examples labelled at the start are chosen (`alfi.initial`); stratified looks at all labels."""
+    initial_embedding: Literal["inputs", "pca", "network"] = "pca"
+    """What distances between examples are measured in, for initial sets other than random, stratified and orb; network:
+    random weights."""
     hidden: tuple[int, ...] = (128, 64)
     """Widths of the hidden layers (mlp)."""
     channels: tuple[int, ...] = (16, 32, 64)

@@ -12,6 +12,7 @@ import optax
 
 import alfi
 from alfi import diagnostics, loop
+from experiments import initial_sets
 from experiments.config import Config
 
 METRICS = {name: getattr(alfi.metrics, name) for name in ("accuracy", "balanced_accuracy", "auroc", "nll")}
@@ -55,8 +56,8 @@ def load(config: Config) -> Task:
     if x.ndim == 4:  # channels to mean 0 and standard deviation 1 over the pool; no label is needed for that
         mean, spread = x[rows].mean(axis=(0, 1, 2)), x[rows].std(axis=(0, 1, 2))
         x = (x - mean) / np.where(spread > 0, spread, 1)
-    initial = np.stack(
-        [np.random.default_rng(seed).choice(n, config.initial, replace=False) for seed in range(config.seeds)]
+    initial = initial_sets.draw(
+        config, np.asarray(dataset.x)[rows], x[rows], y[rows], _model(config, len(dataset.classes))
     )
     for seed, members in enumerate(initial):
         if len(np.unique(y[rows][members])) < 2:

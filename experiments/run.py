@@ -16,10 +16,11 @@ import numpy as np
 
 from alfi import loop
 from experiments import config as configs
-from experiments import execution, store
+from experiments import execution, listing, store
 from experiments.config import Config
 
-USAGE = "usage: python -m experiments.run NAME [--data DATA] [--OPTION VALUE ...]; NAME --help lists the options"
+USAGE = """usage: python -m experiments.run NAME [--data DATA] [--OPTION VALUE ...]; NAME --help lists the options
+       python -m experiments.run --list              every strategy: what it asks for, tasks, needs, source"""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,6 +43,9 @@ def parse(arguments: list[str]) -> Config:
     if not arguments or arguments[0] in ("-h", "--help"):
         print(f"{USAGE}\nexperiments: {', '.join(configs.names())}")
         raise SystemExit(0 if arguments else 2)
+    if arguments == ["--list"]:
+        listing.show()
+        raise SystemExit(0)
     name, *options = arguments
     data = None
     for i, option in enumerate(options):

@@ -6,6 +6,7 @@ from alfi.models.chunked import chunked
 from alfi.models.cnn import cnn
 from alfi.models.for_shape import for_shape
 from alfi.models.function import from_function
+from alfi.models.linear import linear
 from alfi.models.members import init_members
 from alfi.models.mlp import mlp
 from alfi.models.predictor import predictor, predictor_loss
@@ -23,6 +24,7 @@ __all__ = [
     "from_linen",
     "from_nnx",
     "init_members",
+    "linear",
     "mlp",
     "predictor",
     "predictor_loss",

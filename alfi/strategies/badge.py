@@ -10,6 +10,8 @@ from alfi.typing import Likelihood, Model, Strategy
 def badge(model: Model, likelihood: Likelihood) -> Strategy:
     """k-means++ seeding (true D^2 sampling, first point uniform) of the last layer's hypothesised gradients.
 
+    Tasks: classification. Needs: a trained model.
+
     As in the paper; the authors' code starts with the largest gradient instead of a uniform draw.
 
     Source: Ash et al. 2020, arXiv 1906.03671.

@@ -17,6 +17,8 @@ def bait(
 ) -> Strategy:
     """Minimise ``tr((lambda I + sum_labelled F)^-1 F_pool)`` over the last layer: pick twice the batch, then prune.
 
+    Tasks: any. Needs: a trained model with features.
+
     Parameters
     ----------
     prior_precision

@@ -10,6 +10,8 @@ from alfi.typing import Likelihood, Model, Strategy
 def core_set(model: Model, likelihood: Likelihood) -> Strategy:
     """Greedy k-center: always the example farthest from everything labelled or picked, in the last layer's features.
 
+    Tasks: any. Needs: a trained model with features.
+
     Source: Sener & Savarese 2018, arXiv 1708.00489.
     """
     del likelihood

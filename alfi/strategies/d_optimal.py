@@ -15,6 +15,8 @@ def d_optimal(
 ) -> Strategy:
     """Greedy maximisation of ``log det(lambda I + sum F)``, exact over the last layer: expected information gain.
 
+    Tasks: any. Needs: a trained model with features (and a head, for the evidence).
+
     Parameters
     ----------
     prior_precision

@@ -11,6 +11,8 @@ from alfi.typing import FactorFn, Likelihood, Model, Strategy
 def entropy(model: Model, likelihood: Likelihood) -> Strategy:
     """Largest predictive entropy, in nats, summed over sites. Blind to redundancy within the batch.
 
+    Tasks: any. Needs: a trained model.
+
     Source: Shannon 1948; as a query strategy, Dagan & Engelson 1995.
     """
     return compose(entropies(model, likelihood), score(), top_k())

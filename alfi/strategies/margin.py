@@ -11,6 +11,8 @@ from alfi.typing import Likelihood, Model, Strategy
 def margin(model: Model, likelihood: Likelihood) -> Strategy:
     """Smallest difference of the two largest class probabilities, averaged over sites. Categorical outputs only.
 
+    Tasks: classification, segmentation. Needs: a trained model.
+
     Source: Scheffer, Decomain & Wrobel 2001, doi 10.1007/3-540-44816-0_31.
     """
     del likelihood

@@ -9,7 +9,10 @@ from alfi.typing import Likelihood, Model, Strategy
 
 
 def random(model: Model, likelihood: Likelihood) -> Strategy:
-    """Every available example with the same probability."""
+    """Every available example with the same probability.
+
+    Tasks: any.
+    """
     del model, likelihood
 
     def factor_fn(key, fitted, pool, /):

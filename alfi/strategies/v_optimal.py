@@ -15,6 +15,8 @@ def v_optimal(
 ) -> Strategy:
     """Greedy minimisation of ``tr((lambda I + sum F)^-1 F_pool)``, exact over the last layer: mean predictive variance.
 
+    Tasks: any. Needs: a trained model with features (and a head, for the evidence).
+
     Parameters
     ----------
     prior_precision
