@@ -103,8 +103,8 @@ def certify(
     Raises
     ------
     ValueError
-        As for ``allocate``; and if indices are not of available examples, or are repeated beyond the cap, or nothing is
-        known of the criterion that a bound could rest on.
+        As for ``allocate``; and if indices are not of available examples, or are repeated beyond the cap, or the
+        information is singular with the batch, or nothing is known of the criterion that a bound could rest on.
 
     Cost: that of ``alfi.design.solve``, and of a greedy search.
 
@@ -141,6 +141,11 @@ def certify(
         options = {"weights": weights, "available": available, "population": population, "design": design}
         plain = 1.0 if cap <= 1 else None
         found = _efficiency(jnp.asarray(indices), criterion, data, options, cap, plain, concave)
+        if not np.isfinite(found.value):
+            raise ValueError(
+                f"the criterion's value is {float(found.value)} with this batch. Is the information still singular? "
+                "Give a prior_precision > 0, or a larger batch."
+            )
     return _narrow(found)
 
 

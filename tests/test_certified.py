@@ -66,6 +66,10 @@ MISTAKES = [
     (lambda: alfi.certify(D, factors(), [-1, 2]), "indices must be in 0 ... 9; got -1 ... 2."),
     (lambda: alfi.certify(D, factors(), [4, 1], weights=LABELLED), "example 1 of the batch is not available: give weights as they were before it."),
     (lambda: alfi.certify(D, factors(), [4, 5, 4]), "example 4 is 2 times in the batch, but cap is 1."),
+    (
+        lambda: alfi.certify(CLASSICAL, factors(), [3]),
+        "the criterion's value is nan with this batch. Is the information still singular? Give a prior_precision > 0, or a larger batch.",
+    ),
     (lambda: alfi.certify(criteria.from_matrix(jnp.trace), factors(), NEEDS_TWO), UNKNOWN),
     (lambda: alfi.certify(criteria.min_distance(), factors(), NEEDS_TWO), UNKNOWN),
 ]  # fmt: skip
@@ -132,17 +136,25 @@ def log_determinant(m):
     return jnp.linalg.slogdet(m)[1]
 
 
-def test_a_criterion_of_ones_own(close):
+def test_a_criterion_of_ones_own():
     own = criteria.from_matrix(log_determinant, prior_precision=0.5)
-    assert np.isnan(alfi.allocate(own, factors(), 3).bound)
-    got = alfi.allocate(own, factors(), 3, concave=True)
-    plain = alfi.allocate(own._replace(sensitivity=None), factors(), 3, concave=True)  # by mirror ascent
+    picked = alfi.certify(own, factors(), [1, 2, 3], concave=True)
+    batch = jnp.isin(jnp.arange(N), jnp.array([1, 2, 3])).astype(float)
+    expected = log_determinant(factors().information(batch) + 0.5 * jnp.eye(3))
+    np.testing.assert_allclose(picked.value, expected, rtol=1e-9)
+    assert 0 < picked.fraction < 1
+
+
+@pytest.mark.slow
+def test_without_sensitivity_it_is_climbed_by_mirror_ascent():
+    own = criteria.from_matrix(log_determinant, prior_precision=0.5)
+    assert np.isnan(alfi.allocate(own, factors(), 3).bound)  # nobody said that it is concave
+    pairwise, mirror = (
+        alfi.allocate(each, factors(), 3, concave=True) for each in (own, own._replace(sensitivity=None))
+    )
     expected = alfi.allocate(D, factors(), 3)
-    np.testing.assert_allclose([got.value, plain.value], expected.value, rtol=1e-5)
-    np.testing.assert_allclose([got.bound, plain.bound], expected.bound, rtol=1e-4)
-    batch = alfi.select(own, factors(), 3)
-    found = alfi.certify(own, factors(), batch, concave=True)
-    assert 0.8 < found.fraction <= 1 + 1e-9
+    np.testing.assert_allclose([pairwise.value, mirror.value], expected.value, rtol=1e-5)
+    np.testing.assert_allclose([pairwise.bound, mirror.bound], expected.bound, rtol=1e-4)
 
 
 def test_float64_without_being_asked_for():
