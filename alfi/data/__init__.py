@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from alfi.data import cdmam, digits, ham10000, medmnist, mitbih
+from alfi.data import cdmam, digits, ecg, ham10000, medmnist, mitbih
 from alfi.data.root import data_root
 from alfi.typing import Dataset
 
@@ -63,6 +63,7 @@ def _loaders(folder: Path) -> dict[str, Callable[..., Dataset]]:
     return {
         "cdmam": cdmam.load,
         "digits": digits.load,
+        "ecg": ecg.load,
         "ham10000": ham10000.load,
         "mitbih": mitbih.load,
         **{name: medmnist.loader(name) for name in medmnist.names(folder)},
