@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from alfi.data import cdmam, digits, ecg, ham10000, medmnist, mitbih
+from alfi.data import cdmam, digits, ecg, ham10000, medmnist, mitbih, ptbxl
 from alfi.data.root import data_root
 from alfi.typing import Dataset
 
@@ -66,5 +66,6 @@ def _loaders(folder: Path) -> dict[str, Callable[..., Dataset]]:
         "ecg": ecg.load,
         "ham10000": ham10000.load,
         "mitbih": mitbih.load,
+        "ptbxl": ptbxl.load,
         **{name: medmnist.loader(name) for name in medmnist.names(folder)},
     }
