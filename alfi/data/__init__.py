@@ -18,12 +18,14 @@ from alfi.data import (
     cdmam,
     digits,
     digits_long_tailed,
+    ecg,
     ham10000,
     idrid,
     isic2017,
     medmnist,
     messidor,
     mitbih,
+    ptbxl,
     user,
 )
 from alfi.data.facts import Facts
@@ -104,10 +106,12 @@ def _loaders(folder: Path) -> dict[str, Callable[..., Dataset]]:
         "cdmam": cdmam.load,
         "digits": digits.load,
         "digits_long_tailed": digits_long_tailed.load,
+        "ecg": ecg.load,
         "ham10000": ham10000.load,
         "idrid": idrid.load,
         "isic2017": isic2017.load,
         "messidor": messidor.load,
         "mitbih": mitbih.load,
+        "ptbxl": ptbxl.load,
         **{name: medmnist.loader(name) for name in medmnist.names(folder)},
     }

@@ -36,8 +36,8 @@ def confident_coreset(
     alpha
         Weight of the distance, between 0 and 1. The paper: .25 for classification, .5 for segmentation.
     uncertainty
-        Scores [n] of a fitted model and a pool. Default: predictive entropy; the paper's is the loss predicted by a
-        network of its own, ``alfi.strategies.learning_loss.predicted_losses``.
+        Scores [n] of a fitted model and a pool. Default: predictive entropy. The paper's is the predicted loss,
+        ``alfi.strategies.learning_loss.predicted_losses(model)`` with ``model = alfi.models.predictor(...)``.
     fusion
         ``"product"``: Eq. 5. ``"sum"``: ``N(distance) + N(G)``, Eq. 6. ``"rank"``: the mean of the two ranks, once for
         the whole batch. ``"sequential"``: half of the batch by G, then half by k-center. Only the product reads alpha.

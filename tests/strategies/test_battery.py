@@ -30,6 +30,7 @@ OPTIONS = {
 N, BATCH, CLASSES, PADDING = 26, 4, 3, 3
 MODEL, LIKELIHOOD = testing.network(CLASSES), likelihoods.categorical()
 REGRESSOR = testing.network(1), likelihoods.gaussian()
+PREDICTOR = alfi.models.predictor(alfi.models.mlp(CLASSES, hidden=(6, 4)), steps=10, width=3)
 DTYPES = [np.float32, np.float64]
 
 
@@ -44,6 +45,8 @@ dtypes = pytest.mark.parametrize("dtype", DTYPES)
 
 
 def parts(name):
+    if name == "learning_loss":
+        return PREDICTOR, LIKELIHOOD
     return REGRESSOR if name in REGRESSION else (MODEL, LIKELIHOOD)
 
 
@@ -68,7 +71,8 @@ def real_labels(name, pool):
 def fitted(dtype, name="d_optimal"):
     x = testing.normal(jax.random.key(1), (1, 5))
     variables = jax.jit(parts(name)[0].init)(jax.random.key(2), x)
-    return jax.tree.map(lambda leaf: leaf.astype(dtype), alfi.Fitted(variables))
+    real = lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
+    return jax.tree.map(real, alfi.Fitted(variables))
 
 
 def make(dtype=np.float64, x=None, labelled=(1, 5, 8, 9), available=None):
