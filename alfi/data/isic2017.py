@@ -76,7 +76,7 @@ def load(root: Path, *, task: str = "classification", resolution: int = 64) -> D
             ids += names
             labels += y
             split += [side] * len(names)
-        decoded = decode(images, resolution)
+        decoded = decode(images, resolution, digests=True)
         truth = decode_masks(masks, resolution)
     ids, y, split = np.array(ids), np.array(labels), np.array(split)
     keep = distinct(decoded.digests, y, split)
