@@ -74,7 +74,7 @@ def decode(
 def decode_masks(files: Sequence[File], resolution: int | None = None, *, binary: bool = True) -> Decoded:
     """Masks as int32 [n, resolution, resolution].
 
-    ``binary``: what is brighter than half is 1, and after resizing what is covered to more than half is 1. Otherwise
+    ``binary``: what is brighter than half is 1, and after resizing what is covered to half or more is 1. Otherwise
     pixel values are classes, and the nearest pixel is taken.
 
     Raises ValueError as ``decode`` does.
