@@ -67,10 +67,10 @@ def citations(known: list[Facts]) -> str:
 
 
 def there(facts: Facts, root: Path) -> str:
-    """'yes', 'no', 'in part', or 'bundled' where no file is needed."""
+    """'yes', 'no', 'in part', 'bundled' where no file is needed, or '?' for a reader that tells nothing of itself."""
     absent = missing(facts, root)
     if not facts.files:
-        return "bundled"
+        return "bundled" if facts.task else "?"
     return "yes" if not absent else "no" if len(absent) == len(facts.files) else "in part"
 
 

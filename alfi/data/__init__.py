@@ -49,12 +49,14 @@ def names(*, root: str | os.PathLike | None = None) -> tuple[str, ...]:
 def describe(*, root: str | os.PathLike | None = None) -> tuple[Facts, ...]:
     """Task, size, licence, citation and files of every data set that ``names`` tells, in that order.
 
-    They are the constant ``FACTS`` of each module here; a reader without one is told by its name alone.
+    They are the constant ``FACTS`` of each module here (packages are passed over); a reader without one is told by its
+    name alone.
     ``alfi.data.facts.missing`` says which files are not there. Cost: imports every reader.
 
     Example: ``{facts.name: facts.licence for facts in alfi.data.describe()}``
     """
-    modules = [importlib.import_module(f"alfi.data.{module.name}") for module in pkgutil.iter_modules(__path__)]
+    readers = [module.name for module in pkgutil.iter_modules(__path__) if not module.ispkg]
+    modules = [importlib.import_module(f"alfi.data.{name}") for name in readers]
     known = {facts.name: facts for module in modules for facts in getattr(module, "FACTS", ())}
     known |= {name: medmnist.facts(name) for name in medmnist.names(data_root(root)) - set(known)}
     return tuple(known.get(name, Facts(name, "", "", "", "")) for name in names(root=root))

@@ -76,7 +76,7 @@ def load(root: Path, *, resolution: int = 64, test_fraction: float = 0.2, seed: 
     if unnamed := sorted(set(found) - {name for name, _ in rows}):
         raise ValueError(f"{found[unnamed[0]]}: {TRUTH} has no row for it, and for {len(unnamed) - 1} others")
     ids, y = np.array([name for name, _ in rows], str), np.array([CLASSES.index(label) for _, label in rows], int)
-    decoded = decode([on_disk(found[name]) for name in ids], resolution)
+    decoded = decode([on_disk(found[name]) for name in ids], resolution, digests=True)
     keep = distinct(decoded.digests, y, np.full(len(y), "train"))
     x, y, ids = decoded.pixels[keep], y[keep], ids[keep]
     sides = split("bach", y, test_fraction=test_fraction, seed=seed)

@@ -10,7 +10,8 @@ def pixels(content: bytes) -> np.ndarray:
 
     Stored values pass the modality LUT (rescale slope and intercept), the first window or VOI LUT, and the presentation
     LUT. 0 and 1 are the ends of what the stored bits can represent, not the least and greatest value in the image: so
-    equal exposures stay equal over a data set. Dark is 0: MONOCHROME1, where low values are bright, is inverted.
+    equal exposures stay equal over a data set, and an image of 16 bits without a window may fill little of the scale
+    (standardise it). Dark is 0: MONOCHROME1, where low values are bright, is inverted.
 
     Raises ValueError: no pixels, several frames, a transfer syntax for which no decoder is installed.
 

@@ -88,7 +88,7 @@ def load(root: Path, *, target: str = "grade", resolution: int = 64) -> Dataset:
             split.append(side)
     grades, split = np.array(grades), np.array(split)
     y = np.minimum(grades, 1) if target == "binary" else grades
-    decoded = decode(files, resolution, crop=field_of_view)
+    decoded = decode(files, resolution, crop=field_of_view, digests=True)
     keep = distinct(decoded.digests, y, split)
     return checked(
         str(root / FOLDER), Dataset(decoded.pixels[keep], y[keep], np.array(ids)[keep], None, split[keep], classes)

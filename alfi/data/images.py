@@ -20,7 +20,7 @@ UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, zipfile.BadZipFile, zl
 class Decoded(NamedTuple):
     """``pixels`` [n, h, w, ...], the ``sizes`` [n] (width, height) in the files, and ``digests`` [n] of all pixels.
 
-    Equal digests are equal images, whatever resolution they were then brought to.
+    Equal digests are equal images, whatever resolution they were then brought to; empty where not asked for.
     """
 
     pixels: np.ndarray
@@ -34,17 +34,18 @@ def decode(
     *,
     colour: bool = True,
     crop: Callable[[Any], Any] | None = None,
+    digests: bool = False,
 ) -> Decoded:
     """Images as float32 [n, resolution, resolution, 3 or, without ``colour``, 1] in [0, 1].
 
     All formats of Pillow, 16-bit greys included, and DICOM. The whole image is resized (Lanczos, antialiased) to the
     square, without regard to its aspect; ``crop``, a function of the Pillow image, comes first. Without a
-    ``resolution`` all images must have one size.
+    ``resolution`` all images must have one size. ``digests`` of all pixels find equal images.
 
     Raises ValueError naming the first files that are unreadable, with the number of those that are fine; or the first
     file of another size.
 
-    Cost on four cores: 1 s for 10,000 JPEG files of 200 x 150, 12 s at 600 x 450.
+    Cost on four cores: 4 s for 10,000 JPEG files of 200 x 150, 12 s at 600 x 450.
 
     Example: ``decode([on_disk(path) for path in sorted(folder.glob("*.png"))], 28).pixels``
     """
@@ -53,7 +54,9 @@ def decode(
     def one(content: bytes):
         with _open(content) as image:
             size, image = image.size, _depth(image, colour)
-        digest = hashlib.blake2b(np.ascontiguousarray(image), digest_size=16).digest() + repr(size).encode()
+        digest = hashlib.blake2b(repr(size).encode(), digest_size=16)
+        if digests:
+            digest.update(np.ascontiguousarray(image))
         image = image if crop is None else crop(image)
         if resolution is not None:
             image = image.resize((resolution, resolution), Image.Resampling.LANCZOS)
@@ -63,7 +66,7 @@ def decode(
             pixels = np.repeat(pixels[..., None], 3 if colour else 1, axis=-1)
         else:
             pixels = np.divide(pixels, np.float32(255), dtype=np.float32)
-        return pixels.reshape(*pixels.shape[:2], -1), size, digest
+        return pixels.reshape(*pixels.shape[:2], -1), size, digest.digest() if digests else b""
 
     return _all(files, one, np.float32, "images")
 
@@ -71,7 +74,7 @@ def decode(
 def decode_masks(files: Sequence[File], resolution: int | None = None, *, binary: bool = True) -> Decoded:
     """Masks as int32 [n, resolution, resolution].
 
-    ``binary``: what is brighter than half is 1, and after resizing what is covered to more than half is 1. Otherwise
+    ``binary``: what is brighter than half is 1, and after resizing what is covered to half or more is 1. Otherwise
     pixel values are classes, and the nearest pixel is taken.
 
     Raises ValueError as ``decode`` does.
