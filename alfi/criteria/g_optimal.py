@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
+from alfi.criteria.posterior import hyperparameter, prior_hyperparameter
 from alfi.criteria.predictive import predictive
 from alfi.typing import Criterion, Known
 
@@ -35,8 +37,24 @@ def g_optimal(*, prior_precision: Any = 1.0) -> Criterion:
     >>> alfi.select(g_optimal(), factors, 2).indices.tolist()
     [2, 0]
     """
-    return predictive(Partial(_worst), prior_precision)._replace(known=Known(concave=True, degree=-1))
+    return predictive(Partial(_worst), prior_precision)._replace(
+        known=Known(concave=True, degree=-1), smoothed=Partial(smoothed, prior_hyperparameter(prior_precision))
+    )
+
+
+def smoothed(prior_precision: Array, width: Any) -> Criterion:
+    """``value = -width log mean_t exp(v_t / width)`` over the variances v_t: the field ``smoothed`` of G-optimality.
+
+    At most ``width log n`` above it, and concave: each v_t is convex in the design.
+    """
+    return predictive(Partial(_soft_worst, hyperparameter(width)), prior_precision)._replace(known=Known(concave=True))
 
 
 def _worst(s: Float[Array, "r r n"], population: Array) -> Float[Array, ""]:
     return -jnp.max(jnp.where(population > 0, jnp.trace(s), -jnp.inf))
+
+
+def _soft_worst(width: Array, s: Float[Array, "r r n"], population: Array) -> Float[Array, ""]:
+    width, counted = width.astype(s.dtype), population > 0
+    terms = jnp.where(counted, jnp.trace(s) / width, -jnp.inf)
+    return -width * (jax.nn.logsumexp(terms) - jnp.log(jnp.sum(counted)))

@@ -127,10 +127,10 @@ def solve(
         z, value, bound = _ascend(task, z, method, iterations, tolerance)
     else:
         start = evaluate(task, z).value
-        unit = jnp.abs(start) / jnp.log(max(2, task.data.p))
 
         def sharpen(carry, width):
             z, value, bound = carry
+            unit = jnp.abs(value) / jnp.log(max(2, task.data.p))
             smooth = task._replace(criterion=criterion.smoothed(width * unit))
             found, _, above = _ascend(smooth, z, method, iterations, tolerance)
             reached = evaluate(task, found).value

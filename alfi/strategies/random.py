@@ -16,6 +16,6 @@ def random(model: Model, likelihood: Likelihood) -> Strategy:
     del model, likelihood
 
     def factor_fn(key, fitted, pool, /):
-        return jax.random.uniform(key, pool.labelled.shape)
+        return jax.random.uniform(key, pool.labelled.shape, pool.population.dtype)
 
     return compose(factor_fn, score(), top_k())

@@ -78,6 +78,23 @@ def test_log_det_gain_is_at_most_the_trace(getkey):
     assert np.all(gain <= slope)
 
 
+def test_the_log_determinant_is_that_of_the_dual(close):
+    """T24: ``log det (L + sum A_i^T A_i) - log det L = log det (I + A L^-1 A^T)`` over all rows of a batch together."""
+    data, prior = testing.last_layer(jax.random.key(5), 6, 2, 3, 4), np.linspace(0.2, 2.0, 12)
+    after, _, _ = ask(criteria.d_optimal(prior_precision=prior), data, jnp.ones(6), jnp.ones(6))
+    scaled = fisher.DenseFactors(jnp.asarray(testing.write_out(data) / np.sqrt(prior)))
+    close(after - np.sum(np.log(prior)), np.linalg.slogdet(np.eye(12) + np.asarray(fisher.gram(scaled)))[1])
+
+
+def test_bald_of_a_coin_is_its_expected_information_gain():
+    """T22: ``theta ~ Bern(.4), y ~ Bern((.5 + theta) / 2)``, as three members and two."""
+    heads = (0.5 + np.array([0.0, 0.0, 0.0, 1.0, 1.0])) / 2
+    probabilities = jnp.asarray(np.stack([1 - heads, heads], axis=1)[None])
+    bald = criteria.bald()
+    state = bald.init(probabilities, jnp.zeros(1), jnp.ones(1))
+    np.testing.assert_allclose(bald.gain(probabilities, state)[0], 0.12580366909478014, rtol=1e-12)
+
+
 def test_score_is_additive_and_ignores_what_has_no_weight():
     criterion, scores = criteria.score(), jnp.array([1.0, jnp.nan, 3.0, -2.0])
     weights = jnp.array([1.0, 0.0, 0.5, 0.0])

@@ -47,6 +47,10 @@ def E():
     return criteria.e_optimal(prior_precision=0.0)
 
 
+def G():
+    return criteria.g_optimal(prior_precision=0.0)
+
+
 def factors(rows):
     return DenseFactors(jnp.asarray(np.asarray(rows, float)[:, None]))
 
@@ -190,6 +194,29 @@ def test_t6_the_full_factorial(k, name):
     np.testing.assert_allclose(information(data, got.weights), np.eye(k + 1), atol=1e-3)
 
 
+@pytest.mark.parametrize("k", [2, 3])
+def test_t6_the_full_factorial_is_e_and_g_optimal(k):
+    x = np.array(list(itertools.product([-1.0, 0.0, 1.0], repeat=k)))
+    data = factors(np.c_[np.ones(len(x)), x])
+    for criterion, value in ((E(), 1.0), (G(), -(k + 1.0))):
+        got = found(criterion, data, 1e-7)
+        np.testing.assert_allclose(got.value, value, rtol=1e-3)
+        assert value - 1e-9 <= got.bound <= value + 1e-3 * abs(value)
+
+
+@pytest.mark.parametrize("degree", [1, 2, 3])
+def test_g_optimal_designs_are_d_optimal_ones(degree):
+    """Kiefer & Wolfowitz; T1 to T3. Certified by a smooth maximum, as E-optimality is by a smooth minimum."""
+    support = {1: (-1, 1), 2: (-1, 0, 1), 3: (-1, -R5, R5, 1)}[degree]
+    x = grid(-1, 1, support, 41)
+    got = found(G(), factors(powers(x, degree)), 1e-7)
+    p = degree + 1
+    np.testing.assert_allclose(got.value, -p, rtol=1e-4)
+    assert -p - 1e-9 <= got.bound <= -p * (1 - 1e-3)
+    at = [np.argmin(np.abs(x - point)) for point in support]
+    np.testing.assert_allclose(np.asarray(got.weights)[at], 1 / p, atol=1e-2)
+
+
 def quadratic(x):
     k = x.shape[1]
     pairs = [x[:, i] * x[:, j] for i in range(k) for j in range(i, k)]
@@ -255,6 +282,9 @@ def test_t11_fourier_regression(m):
     np.testing.assert_allclose(got.value, -m * np.log(4), atol=1e-8)
     assert got.bound - got.value < 1e-6
     np.testing.assert_allclose(information(data, got.weights), np.diag(np.r_[1, np.full(2 * m, 0.5)]), atol=1e-6)
+    equal = information(data, np.full(len(t), 1 / len(t)))
+    np.testing.assert_allclose(np.trace(np.linalg.inv(equal)), 4 * m + 1, rtol=1e-9)
+    np.testing.assert_allclose(np.linalg.eigvalsh(equal)[0], 0.5, rtol=1e-9)
 
 
 def logistic(x):

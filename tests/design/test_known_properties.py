@@ -1,5 +1,7 @@
 """What a criterion says it is: concave along random segments, submodular on random sets, and of its degree."""
 
+import itertools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -85,3 +87,16 @@ def test_e_optimality_carries_its_dual():
     )
     np.testing.assert_allclose(found.value, 0.7137192704, rtol=1e-3)
     assert 0.7137192704 - 1e-9 < found.bound < 0.7137192704 * (1 + 1.6e-3)
+
+
+def test_g_optimality_carries_its_dual():
+    """With a prior, nothing repeated: a bound above every batch, and a design better than that of equal weights."""
+    n, k, criterion = 10, 3, criteria.g_optimal(prior_precision=0.1)
+    data = testing.dense(jax.random.key(4), n, 1, 3)
+    batches = np.array(list(itertools.combinations(range(n), k)))
+    value = jax.jit(jax.vmap(lambda w: criterion.value(criterion.init(data, w, jnp.ones(n)))))
+    found = jax.jit(lambda: design.solve(criterion, data, budget=float(k), iterations=100))()
+    best = value(jnp.asarray(np.eye(n)[batches].sum(axis=1))).max()
+    equal = value(jnp.full((1, n), k / n))[0]
+    assert best - 1e-9 <= found.bound <= found.value + 2e-3 * abs(found.value)
+    assert found.value > equal + 1e-3

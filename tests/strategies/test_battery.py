@@ -112,7 +112,7 @@ def test_signature_is_model_likelihood_and_hyperparameters(name):
 def test_picks_are_different_and_available(name, dtype):
     batch = select(name, make(dtype), dtype)
     check(batch, make(dtype))
-    assert batch.gains.dtype == (np.float64 if name == "random" else dtype)
+    assert batch.gains.dtype == dtype
 
 
 @deterministic
