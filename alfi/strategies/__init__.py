@@ -21,6 +21,7 @@ from alfi.strategies.gs_y import gs_y
 from alfi.strategies.hybrid import hybrid
 from alfi.strategies.igs import igs
 from alfi.strategies.lcmd import lcmd
+from alfi.strategies.learning_loss import learning_loss
 from alfi.strategies.least_confidence import least_confidence
 from alfi.strategies.margin import margin
 from alfi.strategies.max_det import max_det
@@ -59,6 +60,7 @@ __all__ = [
     "hybrid",
     "igs",
     "lcmd",
+    "learning_loss",
     "least_confidence",
     "margin",
     "max_det",

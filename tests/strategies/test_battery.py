@@ -71,8 +71,7 @@ def real_labels(name, pool):
 def fitted(dtype, name="d_optimal"):
     x = testing.normal(jax.random.key(1), (1, 5))
     variables = jax.jit(parts(name)[0].init)(jax.random.key(2), x)
-    real = lambda leaf: leaf.astype(dtype) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
-    return jax.tree.map(real, alfi.Fitted(variables))
+    return alfi.Fitted(jax.tree.map(lambda leaf: leaf.astype(dtype) if leaf.dtype.kind == "f" else leaf, variables))
 
 
 def make(dtype=np.float64, x=None, labelled=(1, 5, 8, 9), available=None):
