@@ -54,7 +54,7 @@ def load(
     task           'classification': y[n], the diagnosis. 'segmentation': y[n, resolution, resolution], 1 in the lesion;
                    the two images whose mask is all lesion (ISIC_0026042, ISIC_0029819) are dropped: 10,011 are left
     resolution     the full 4:3 image is resized (Pillow, Lanczos, antialiased), not cropped, to this square; a pixel of
-                   the mask is lesion where more than half of its area is
+                   the mask is lesion where half of its area or more is
     test_fraction  of the images of each class; whole lesions, so no lesion is on both sides
     seed           of the split and of the subset
     subset         about this many images, in whole lesions drawn at random within each class and side of the split (so

@@ -74,7 +74,7 @@ def decode(
 def decode_masks(files: Sequence[File], resolution: int | None = None, *, binary: bool = True) -> Decoded:
     """Masks as int32 [n, resolution, resolution].
 
-    ``binary``: what is brighter than half is 1, and after resizing what is covered to more than half is 1. Otherwise
+    ``binary``: what is brighter than half is 1, and after resizing what is covered to half or more is 1. Otherwise
     pixel values are classes, and the nearest pixel is taken.
 
     Raises ValueError as ``decode`` does.
@@ -95,7 +95,7 @@ def decode_masks(files: Sequence[File], resolution: int | None = None, *, binary
                     raise ValueError(f"got a mask of mode {image.mode}, expected one channel of at most 256 classes")
                 kind = Image.Resampling.NEAREST
             image = image if resolution is None else image.resize((resolution, resolution), kind)
-        pixels = np.asarray(image)
+            pixels = np.asarray(image)  # within: Pillow reads pixels only when they are asked for
         return (pixels > 127 if binary else pixels), size, b""
 
     return _all(files, one, np.int32, "masks")

@@ -47,7 +47,7 @@ def load(root: Path, *, task: str = "classification", resolution: int = 64) -> D
     task        'classification': y[n], nevus, melanoma or seborrheic keratosis. 'segmentation':
                 y[n, resolution, resolution], 1 in the lesion
     resolution  the full image is resized (Lanczos, antialiased), not cropped, to this square; a pixel of the mask is
-                lesion where more than half of its area is
+                lesion where half of its area or more is
 
     Val and test stay as published; training images that are exact duplicates of one of theirs are dropped, and of those
     within the training part the first is kept, or none where the diagnoses differ. Lesions are not told: no groups.

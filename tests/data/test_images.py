@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, RLELossless, generate_uid
 
 from alfi.data.files import on_disk
-from alfi.data.images import decode
+from alfi.data.images import decode, decode_masks
 
 STORED = np.random.default_rng(0).integers(0, 4096, (12, 9), np.uint16)
 
@@ -123,3 +123,12 @@ def test_no_permission_names_the_file(tmp_path, make, monkeypatch):
     denied = on_disk(tmp_path / "a.png")._replace(read=lambda: (_ for _ in ()).throw(PermissionError(13, "denied")))
     with pytest.raises(ValueError, match=r"1 of 1 images unreadable, the other 0 are fine: .*a\.png .*denied"):
         decode([denied])
+
+
+def test_a_mask_of_greys_is_one_where_brighter_than_half_and_then_where_half_covered(tmp_path):
+    Image.fromarray(np.array([[0, 127, 128, 255], [0, 0, 128, 0]], np.uint8)).save(tmp_path / "a.png")
+    file = on_disk(tmp_path / "a.png")
+    assert decode_masks([file]).pixels.tolist() == [[[0, 0, 1, 1], [0, 0, 1, 0]]]
+    assert decode_masks([file], 1).pixels.tolist() == [[[0]]]  # 3 of 8
+    assert decode_masks([file], 2).pixels.tolist() == [[[0, 1], [0, 1]]]  # of two pixels each; one of two is enough
+    assert decode_masks([file], binary=False).pixels.tolist() == [[[0, 127, 128, 255], [0, 0, 128, 0]]]

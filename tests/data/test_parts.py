@@ -21,6 +21,8 @@ def test_split_is_by_whole_groups_and_in_proportion():
     for label in range(3):
         fractions = [(sides[y == label] == side).mean() for side in ("train", "val", "test")]
         np.testing.assert_allclose(fractions, [0.7, 0.1, 0.2], atol=0.03)
+    large = split("here", y, groups, test_fraction=0.5, val_fraction=0.25, seed=3)
+    np.testing.assert_allclose([(large == side).mean() for side in ("train", "val")], 0.25, atol=0.02)
     smaller = split("here", y, groups, test_fraction=0.1, seed=3)
     assert set(np.flatnonzero(smaller == "test")) < set(np.flatnonzero(sides == "test"))
 
