@@ -95,7 +95,7 @@ def decode_masks(files: Sequence[File], resolution: int | None = None, *, binary
                     raise ValueError(f"got a mask of mode {image.mode}, expected one channel of at most 256 classes")
                 kind = Image.Resampling.NEAREST
             image = image if resolution is None else image.resize((resolution, resolution), kind)
-        pixels = np.asarray(image)
+            pixels = np.asarray(image)  # within: Pillow reads pixels only when they are asked for
         return (pixels > 127 if binary else pixels), size, b""
 
     return _all(files, one, np.int32, "masks")
