@@ -5,7 +5,7 @@ import optax
 import pytest
 from flax import nnx
 
-from alfi import likelihoods
+from alfi import likelihoods, losses
 from alfi.models import cnn, from_function, from_nnx, mlp
 from alfi.training import fixed_steps, until_fitted
 from alfi.typing import Variables
@@ -170,3 +170,50 @@ def test_impossible_settings_are_refused():
     for settings in ({"steps": 0}, {"minibatch_size": 0}, {"chunk_size": 0}, {"steps": 30, "check_every": 20}):
         with pytest.raises(ValueError, match="got"):
             until_fitted(MODEL, CATEGORICAL, **settings)
+
+
+def test_a_loss_replaces_the_likelihood():
+    """One step descends the loss given: here Dice and weighted cross-entropy, over sites, of one example."""
+    x, y = jnp.arange(12.0).reshape(1, 2, 2, 3) / 9, jnp.asarray([[[0, 1], [1, 1]]])
+    model = from_function(lambda params, x: x @ params)
+    params = jax.random.normal(KEY, (3, 2))
+    loss = losses.add(losses.dice(), losses.cross_entropy([1.0, 2.0]))
+    train = jax.jit(fixed_steps(model, CATEGORICAL, optax.sgd(0.1), steps=1, loss=loss))
+    trained = train(KEY, Variables(params), x, y, jnp.asarray([0]), 1)
+    slope = jax.grad(lambda params: loss(x @ params, y)[0])(params)
+    np.testing.assert_allclose(trained.variables.params, params - 0.1 * slope, atol=1e-12)
+    with pytest.raises(ValueError, match="one number for each of the 32 examples"):
+        fixed_steps(model, CATEGORICAL, loss=lambda f, y: jnp.sum(f))(KEY, Variables(params), x, y, jnp.asarray([0]), 1)
+
+
+def test_a_schedule_runs_from_its_beginning_in_every_round():
+    """With sgd and a constant gradient the way is the sum of the rates, in each of two trainings."""
+    model = from_function(lambda params, x: params[None] * x)
+    rates = optax.piecewise_constant_schedule(1.0, {2: 0.1, 4: 0.1})
+    train = jax.jit(fixed_steps(model, CATEGORICAL, optax.sgd(rates), steps=5, loss=lambda f, y: f[:, 0]))
+    variables = Variables(jnp.zeros(1))
+    for number in (1, 2):
+        variables = train(KEY, variables, jnp.ones((3, 1)), jnp.zeros(3, int), jnp.arange(3), 3).variables
+        np.testing.assert_allclose(variables.params, [-number * (1 + 1 + 0.1 + 0.1 + 0.01)], rtol=1e-12)
+
+
+def test_batch_statistics_are_the_running_averages_of_the_minibatches():
+    def constructor(rngs):
+        return nnx.Sequential(nnx.BatchNorm(5, momentum=0.8, rngs=rngs), nnx.Linear(5, 3, rngs=rngs))
+
+    model, x = from_nnx(constructor), X.astype(jnp.float64)
+    slots = jnp.asarray(RNG.integers(30, size=(4, 8)))
+    options = {"steps": 4, "minibatch_size": 8, "draw": lambda key, y, indices, count, shape: slots}
+    trained = jax.jit(fixed_steps(model, CATEGORICAL, **options))(KEY, begin(model, x), x, Y, ORDER, 30)
+    mean, variance = np.zeros(5), np.ones(5)
+    for rows in np.asarray(ORDER)[np.asarray(slots)]:
+        batch = np.asarray(x)[rows]
+        mean, variance = 0.8 * mean + 0.2 * batch.mean(axis=0), 0.8 * variance + 0.2 * batch.var(axis=0)
+    norm = trained.variables.state["layers"][0]
+    np.testing.assert_allclose(norm["mean"], mean, rtol=1e-9)
+    np.testing.assert_allclose(norm["var"], variance, rtol=1e-9)
+    normal = (np.asarray(x) - mean) / np.sqrt(variance + 1e-5)  # evaluation mode uses them
+    scale, linear = trained.variables.params["layers"].values()
+    normal = normal * np.asarray(scale["scale"]) + np.asarray(scale["bias"])
+    expected = normal @ np.asarray(linear["kernel"]) + np.asarray(linear["bias"])
+    np.testing.assert_allclose(model.apply(trained.variables, x), expected, atol=1e-6)
