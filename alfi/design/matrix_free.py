@@ -72,7 +72,7 @@ def relax(
     Source: Chen, Wen & Biros 2024, arXiv 2409.07392; the probes are derived here.
     """
     count = jnp.sum(available)
-    budget = jnp.minimum(budget, count).astype(weights.dtype)
+    mass = jnp.minimum(budget, count).astype(weights.dtype)
     one = jnp.ones((), weights.dtype)
 
     def step(_, carry: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -80,10 +80,10 @@ def relax(
         kernels = solve_probes(layer, weights + z, prior_precision, probes, kernels, steps).kernels
         slope = jnp.where(available, jnp.mean(jax.lax.map(layer.form, kernels), axis=0), 0)
         largest = jnp.max(slope)
-        z = jnp.where(largest > 0, rescale(z * jnp.sqrt(slope / largest), budget, one), z)
+        z = jnp.where(largest > 0, rescale(z * jnp.sqrt(slope / largest), mass, one), z)
         return z, kernels
 
-    z = jnp.where(available, budget / jnp.maximum(count, 1), 0)
+    z = jnp.where(available, mass / jnp.maximum(count, 1), 0)
     return jax.lax.fori_loop(0, iterations, step, (z, jnp.zeros_like(probes)))[0]
 
 
