@@ -1,6 +1,6 @@
 """BAIT: Fisher information of the pool, bought with as few labels as possible."""
 
-from typing import Any, Literal
+from typing import Any
 
 import jax.numpy as jnp
 
@@ -19,7 +19,7 @@ def bait(
     *,
     prior_precision: Any = 1.0,
     oversample: int = 2,
-    weighting: Literal["sum", "reference"] = "sum",
+    weighting: str = "sum",
 ) -> Strategy:
     """Minimise ``tr((lambda I + sum_labelled F)^-1 F_pool)`` over the last layer: pick twice the batch, then prune.
 
