@@ -31,6 +31,13 @@ def solve_probes(
 ) -> Solved:
     """``(lambda I + sum_i w_i F_i)^-1`` on the probes, by conjugate gradients preconditioned by the classes' blocks.
 
+    Parameters
+    ----------
+    start
+        Where to start; the last solution when the weights have hardly changed.
+    steps
+        At most so many; it ends at the rounding error, too.
+
     Cost: the blocks ``n c d^2 + c d^3``, and ``s n c d`` a step.
     """
     identity = prior_precision * jnp.eye(layer.features.shape[1], dtype=probes.dtype)
@@ -67,12 +74,38 @@ def relax(
     sqrt(slope_i)`` applies and ascends. (The published estimate, with probes of the identity, takes two solutions and
     has either sign.)
 
+    Parameters
+    ----------
+    weights
+        The labelled set.
+    budget
+        The sum of z, the size of the batch; no z is above 1.
+    prior_precision
+        lambda > 0.
+    iterations, steps
+        Of the multiplicative rule, and of the conjugate gradients in each.
+
+    Returns
+    -------
+    z [n], 0 where not available.
+
     Cost: ``iterations`` times that of ``solve_probes``.
 
     Source: Chen, Wen & Biros 2024, arXiv 2409.07392; the probes are derived here.
+
+    Examples
+    --------
+    >>> layer = SoftmaxLayer(jnp.full((4, 3), 1 / 3), jnp.array([[1.0, 0.0], [0.0, 1.0], [0.0, 0.1], [0.0, 0.1]]))
+    >>> probes = jax.vmap(lambda key: layer.draw(key, jnp.full(4, 0.25)))(jax.random.split(jax.random.key(0), 20))
+    >>> nothing = jnp.zeros(4)
+    >>> z = relax(layer, nothing, nothing == 0, probes, 2, jnp.asarray(0.1), 50, 20)
+    >>> z.round(1).tolist()
+    [1.0, 1.0, 0.0, 0.0]
+    >>> block_regret(layer, nothing, z, nothing == 0, 2, jnp.asarray(3.0), jnp.asarray(0.1)).tolist()
+    [0, 1]
     """
     count = jnp.sum(available)
-    budget = jnp.minimum(budget, count).astype(weights.dtype)
+    mass = jnp.minimum(budget, count).astype(weights.dtype)
     one = jnp.ones((), weights.dtype)
 
     def step(_, carry: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -80,10 +113,10 @@ def relax(
         kernels = solve_probes(layer, weights + z, prior_precision, probes, kernels, steps).kernels
         slope = jnp.where(available, jnp.mean(jax.lax.map(layer.form, kernels), axis=0), 0)
         largest = jnp.max(slope)
-        z = jnp.where(largest > 0, rescale(z * jnp.sqrt(slope / largest), budget, one), z)
+        z = jnp.where(largest > 0, rescale(z * jnp.sqrt(slope / largest), mass, one), z)
         return z, kernels
 
-    z = jnp.where(available, budget / jnp.maximum(count, 1), 0)
+    z = jnp.where(available, mass / jnp.maximum(count, 1), 0)
     return jax.lax.fori_loop(0, iterations, step, (z, jnp.zeros_like(probes)))[0]
 
 
@@ -101,6 +134,19 @@ def block_regret(
     """``design.regret`` for the block-diagonal information, one block [d, d] for each class.
 
     The same picks as ``regret`` of ``fisher.BlockFactors`` with these blocks, without an array [n, c, d].
+
+    Parameters
+    ----------
+    weights
+        The labelled set.
+    z, available, size, eta, groups, costs
+        As for ``design.regret``.
+    prior_precision
+        lambda > 0.
+
+    Returns
+    -------
+    Indices [k]; n where nothing was left.
 
     Cost: a pick is ``c d^3 + n c d^2``.
 

@@ -84,11 +84,12 @@ def _gain(data: Factors, state: State, weight: Any = 1.0) -> Float[Array, " n"]:
 
     def one(row: Any) -> Float[Array, " p"]:
         a = jax.tree.map(lambda x: x[None], row).project(identity)[0]
-        return jnp.linalg.eigvalsh(information + weight * jnp.matmul(a.T, a, precision="highest")) - before
+        return jnp.linalg.eigvalsh(information + weight * jnp.matmul(a.T, a, precision="highest"))
 
-    changes = jax.lax.map(one, data, batch_size=max(1, min(data.n, MEMORY // data.p**2)))
-    # A change within the rounding error of an eigenvalue is none: noise must not look like a preference.
-    error = data.p * jnp.finfo(changes.dtype).eps * jnp.max(jnp.abs(before))
+    after = jax.lax.map(one, data, batch_size=max(1, min(data.n, MEMORY // data.p**2)))
+    # A change within the rounding error (of the largest eigenvalue) is none: noise must not look like a preference.
+    error = 8 * data.p * jnp.finfo(after.dtype).eps * jnp.max(jnp.abs(after), axis=1, keepdims=True)
+    changes = after - before[None]
     changes = jnp.where(jnp.abs(changes) <= error, 0, changes)
     moved = jnp.any((changes != 0) & state.local.candidates[:, None], axis=0)
     return jnp.take(changes, jnp.argmax(moved), axis=1)

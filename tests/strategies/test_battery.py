@@ -193,6 +193,46 @@ def test_a_pool_as_large_as_the_batch(name):
     assert sorted(batch.indices.tolist()) == list(range(BATCH))
 
 
+# With real-valued labels and one output: hyper-parameters, for those strategies that have a meaning there.
+REAL = {name: {} for name in ("a_optimal", "bait", "bald", "core_set", "d_optimal", "e_optimal", "firal", "lcmd")}
+REAL |= {name: {} for name in ("expected_gradient_length", "max_det", "mean_std", "phi_p", "random", "v_optimal")}
+REAL |= {"epig": {"posterior": "gaussian"}, "hybrid": {"late": strategies.d_optimal}}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name in ("bald", "lcmd") else pytest.mark.slow) for name in sorted(REAL)]
+)
+@dtypes
+def test_regression(name, dtype):
+    pool, (model, likelihood) = make(dtype), REGRESSOR
+    pool = pool._replace(y=jnp.sin(pool.y.astype(dtype)))
+    strategy = getattr(strategies, name)(model, likelihood, **OPTIONS.get(name, {}), **REAL[name])
+    shapes = jax.eval_shape(model.init, jax.random.key(0), pool.x)
+    model = alfi.Fitted(jax.tree.map(lambda leaf: testing.normal(jax.random.key(2), leaf.shape, dtype), shapes))
+
+    @jax.jit
+    def query(key, model, pool):
+        return strategy.select(key, strategy.fit(key, model, pool), pool, BATCH)
+
+    batch = query(jax.random.key(0), model, pool)
+    check(batch, pool)
+    another = query(jax.random.key(0), model, pool._replace(y=jnp.where(pool.labelled, pool.y, 9)))
+    np.testing.assert_array_equal(batch.indices, another.indices)
+
+
+@pytest.mark.parametrize("name", ["approx_firal", "badge", "batch_bald", "epig", "least_confidence", "variation_ratio"])
+def test_strategies_of_classes_refuse_real_labels(name):
+    model, likelihood = REGRESSOR
+    pool = make()
+    shapes = jax.eval_shape(model.init, jax.random.key(0), pool.x)
+    variables = jax.tree.map(lambda leaf: testing.normal(jax.random.key(2), leaf.shape), shapes)
+    options = {"prior_precision": 1.0} if name in ("batch_bald", "epig", "variation_ratio") else {}
+    with pytest.raises(ValueError, match="likelihood"):
+        getattr(strategies, name)(model, likelihood, **options).select(
+            jax.random.key(0), alfi.Fitted(variables), pool, BATCH
+        )
+
+
 @pytest.mark.parametrize(
     ("name", "prior_precision"),
     [
