@@ -40,7 +40,9 @@ def entropy(p):
     return -(p * np.log(np.maximum(p, 1e-300))).sum(axis=0)
 
 
-@pytest.mark.parametrize("batch", [[4], [1, 2], [1, 2, 4]])
+@pytest.mark.parametrize(
+    "batch", [pytest.param([4], marks=pytest.mark.slow), [1, 2], pytest.param([1, 2, 4], marks=pytest.mark.slow)]
+)
 def test_information_is_that_of_labels_and_posterior(batch):
     """By samples of the weights of its own, and all configurations of the labels."""
     features, logits, fisher = closed_form()
@@ -55,6 +57,7 @@ def test_information_is_that_of_labels_and_posterior(batch):
     np.testing.assert_allclose(actual, expected, rtol=0.03)
 
 
+@pytest.mark.slow
 def test_information_grows_with_the_batch_and_not_beyond_the_samples():
     told = [float(report(size, 4).batch_information) for size in (1, 3)]
     assert told == sorted(told)
