@@ -47,7 +47,7 @@ def k_means(
     ValueError
         If ``limit`` or ``iterations`` is below 1, or there are more clusters than rows.
 
-    Cost: ``count n d`` for the seeds, and ``limit n d`` a step.
+    Cost: ``count n d`` for the seeds, and ``limit n d`` a step; memory ``limit n``.
 
     Source: Lloyd 1982, doi 10.1109/TIT.1982.1056489; Arthur & Vassilvitskii 2007 (k-means++).
 

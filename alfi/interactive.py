@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from alfi.criteria.posterior import find_information
 from alfi.fisher.spectrum import spectrum as _spectrum
+from alfi.selection.budgeted import budgeted
 from alfi.selection.greedy import greedy
 from alfi.typing import Criterion, Factors, PRNGKey, SelectFn, Selection
 
@@ -70,6 +71,7 @@ def select(
     population: Any = None,
     groups: Any = None,
     costs: Any = None,
+    budget: float | None = None,
 ) -> Selection:
     """The batch to label next.
 
@@ -87,17 +89,19 @@ def select(
         Integers [n]: at most one pick from each group.
     costs
         Positive [n]: gains are per unit of cost.
+    budget
+        What the batch may cost; ``batch_size`` is then the most. Needs ``costs``.
 
     Returns
     -------
-    Selection(indices, gains), in the order of picking.
+    Selection(indices, gains), in the order of picking; fewer than ``batch_size`` where the budget was spent before.
 
     Raises
     ------
     ValueError
         If data hold NaN or infinity, lengths differ, ``batch_size`` is not between 1 and the number available, the
-        criterion needs the inverse of an information that has none, picks failed numerically, or the gain of every
-        example left is 0, at the start or later.
+        criterion needs the inverse of an information that has none, picks failed numerically, the gain of every
+        example left is 0, at the start or later, or the budget pays for none.
 
     Examples
     --------
@@ -129,8 +133,18 @@ def select(
     key = jax.random.key(0) if key is None else key
     costs = None if costs is None else jnp.asarray(costs, weights.dtype)
     rule = greedy() if rule is None else rule
+    if budget is not None:
+        if costs is None:
+            raise ValueError("a budget needs costs: what each label costs, in the unit of the budget.")
+        cheapest = float(jnp.min(jnp.where(available, costs, jnp.inf)))
+        if cheapest > budget:
+            raise ValueError(f"the budget of {budget} pays for no label: the cheapest costs {cheapest}.")
+        rule = budgeted(rule, float(budget))
     picked = _select(key, criterion, data, weights, available, population, groups, costs, rule, int(batch_size))
     failed = int(jnp.sum(picked.indices == n))
+    if budget is not None and failed < batch_size:  # spent before the batch was full
+        found = np.asarray(picked.indices) < n
+        return Selection(picked.indices[found], picked.gains[found])
     if failed:
         raise ValueError(
             f"{failed} of {batch_size} picks failed: the criterion's gain was not a number for every example left. "

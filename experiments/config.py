@@ -61,6 +61,9 @@ class Config:
     """Of the predictions inside the Fisher information (D- and V-optimal)."""
     metric: str = "accuracy"
     """The primary one, on the test split."""
+    stopping: bool = False
+    """Report each round what the best next batch would tell (nats) and the share of V it would remove; a quarter of a
+    second for a round of digits."""
     mode: Literal["vmap", "loop"] = "vmap"
     """How seeds run: all in one program, or one after another. The same for all strategies; recorded."""
     chunk_size: int = 2048

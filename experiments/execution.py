@@ -11,7 +11,7 @@ import numpy as np
 import optax
 
 import alfi
-from alfi import diagnostics, loop
+from alfi import diagnostics, loop, stopping
 from experiments import initial_sets
 from experiments.config import Config
 
@@ -89,7 +89,7 @@ def compile_programs(config: Config, task: Task, progress: Callable[[str], None]
         outputs = model.apply(variables, task.test_x)
         return {name: metric(outputs, task.test_y) for name, metric in METRICS.items()}
 
-    diagnose = diagnostics.diagnostics(model, likelihood)
+    diagnose = _diagnose(config, model, likelihood)
     learn = loop.make_learn(model, train, evaluate, diagnose=diagnose, warm_start=config.warm_start)
     width = config.seeds if config.mode == "vmap" else 1
     capacity = config.initial + config.rounds * config.batch_size
@@ -110,6 +110,18 @@ def compile_programs(config: Config, task: Task, progress: Callable[[str], None]
     for name in config.strategies:
         query[name] = compile_one(name, loop.make_query(_strategy(config, name, model, likelihood), config.batch_size))
     return Programs(width, begin, learn, query, seconds)
+
+
+def _diagnose(config: Config, model: alfi.Model, likelihood: alfi.Likelihood) -> Callable:
+    """What is recorded of each round, by name."""
+    reports = [diagnostics.diagnostics(model, likelihood)]
+    if config.stopping:
+        reports.append(stopping.stopping(model, likelihood, config.batch_size))
+
+    def diagnose(fitted, pool):
+        return {name: value for report in reports for name, value in report(fitted, pool)._asdict().items()}
+
+    return diagnose
 
 
 def _model(config: Config, classes: int) -> alfi.Model:

@@ -23,10 +23,10 @@ import optax
 import tyro
 
 import alfi
+from experiments import files
 from experiments.config import known
 from experiments.store import write_atomically
 
-CHUNK = 65536  # rows read at once
 WITHOUT_LABELS = (
     "d_optimal", "v_optimal", "bait", "core_set", "gs_x", "max_herding", "prob_cover", "random", "typiclust"
 )  # fmt: skip
@@ -52,6 +52,8 @@ class Options:
     """.npy [n] of integers: at most one of each group (patient, lesion) is chosen."""
     costs: Path | None = None
     """.npy [n], positive: gain per cost decides."""
+    budget: float | None = None
+    """What the batch may cost; `batch` is then the most. Needs --costs."""
     prior_precision: float | None = None
     """Of Fisher strategies, embeddings having root mean square 1. Default: by evidence with labels, 1 without."""
     steps: int = 1000
@@ -80,9 +82,9 @@ def choose(options: Options) -> int:
     validate(options)
     console = Console(stderr=True)
     start = time.perf_counter()
-    x = read(options.embeddings, console)
-    pool, likelihood, outputs = make_pool(options, x)
-    check_batch(options, pool)
+    x = files.read(options.embeddings, console)
+    pool, likelihood, outputs = files.make_pool(options, x)
+    size = batch_size(options, pool)
     console.print(f"read {x.shape[0]:,} x {x.shape[1]} in {time.perf_counter() - start:.1f} s")
     model, key = alfi.models.linear(outputs), jax.random.key(options.seed)
     key_fit, key_strategy, key_select = jax.random.split(key, 3)
@@ -96,19 +98,23 @@ def choose(options: Options) -> int:
             console.print(f"fitted to {labelled:,} labels in {time.perf_counter() - start:.1f} s")
         status.update(f"compiling {options.strategy}")
         start = time.perf_counter()
-        select = jax.jit(strategy.select, static_argnums=3).lower(key_select, fitted, pool, options.batch).compile()
+        select = jax.jit(strategy.select, static_argnums=3).lower(key_select, fitted, pool, size).compile()
         compiled = time.perf_counter()
-        status.update(f"choosing {options.batch} of {x.shape[0]:,} by {options.strategy}")
+        status.update(f"choosing {size} of {x.shape[0]:,} by {options.strategy}")
         picked = jax.block_until_ready(select(key_select, fitted, pool))
     seconds = f"{time.perf_counter() - compiled:.1f} s (and {compiled - start:.1f} s to compile)"
     indices, gains = np.asarray(picked.indices), np.asarray(picked.gains)
+    if options.budget is not None:
+        bill = jnp.where(indices < len(x), pool.costs[np.minimum(indices, len(x) - 1)], jnp.inf)
+        kept = np.asarray(alfi.selection.affordable(bill, options.budget))
+        indices, gains = indices[kept], gains[kept]
     if np.any(indices == x.shape[0]):
         raise ValueError(
-            f"{np.sum(indices == x.shape[0])} of {options.batch} picks failed: {options.strategy}'s gains are not "
+            f"{np.sum(indices == x.shape[0])} of {size} picks failed: {options.strategy}'s gains are not "
             "numbers. Is the prior precision large enough?"
         )
     write(options.out, indices, gains)
-    console.print(f"chose {options.batch} by {options.strategy} in {seconds}: {options.out}")
+    console.print(f"chose {len(indices)} by {options.strategy} in {seconds}: {options.out}")
     return 0
 
 
@@ -123,102 +129,26 @@ def validate(options: Options) -> None:
         raise ValueError(f"batch and steps must be at least 1; got {options.batch} and {options.steps}.")
     if options.prior_precision is not None and not 0 < options.prior_precision < float("inf"):
         raise ValueError(f"prior-precision must be positive and finite; got {options.prior_precision}.")
+    if options.budget is not None and (options.costs is None or not 0 < options.budget < float("inf")):
+        raise ValueError(f"a budget must be positive and needs --costs; got {options.budget} and {options.costs}.")
     if options.out.is_dir():
         raise ValueError(f"out must be a file; {options.out} is a folder.")
 
 
-def open_array(path: Path) -> np.ndarray:
-    """A memory map of a .npy."""
-    try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(f"{path} is not a .npy of numbers ({error}): write it with numpy.save.") from error
-
-
-def read(path: Path, console: Any) -> np.ndarray:
-    """Embeddings as float32 of root mean square 1, so that a prior precision of 1 weighs as much as one example."""
-    from rich.progress import Progress
-
-    stored = open_array(path)
-    if stored.ndim != 2 or stored.dtype.kind != "f" or min(stored.shape) < 1:
-        raise ValueError(f"{path} must hold real numbers [n, d]; got {stored.dtype} of shape {stored.shape}.")
-    n = len(stored)
-    x, bad, squares = np.empty(stored.shape, np.float32), [], 0.0
-    with Progress(console=console, transient=True) as progress:
-        for first in progress.track(range(0, n, CHUNK), description="reading"):
-            piece = x[first : first + CHUNK]
-            piece[:] = stored[first : first + CHUNK]
-            rows = np.flatnonzero(~np.isfinite(piece).all(axis=1))
-            bad.extend((first + rows).tolist())
-            squares += float(np.einsum("nd,nd->", piece, piece, dtype=np.float64)) if not bad else 0.0
-    if bad:
-        some = ", ".join(map(str, bad[:10])) + (" ..." if len(bad) > 10 else "")
-        raise ValueError(
-            f"{len(bad)} of {n} rows of {path} hold NaN or infinity: {some}. Leave them out, or mend them."
-        )
-    if squares == 0:
-        raise ValueError(f"{path} holds zeros only.")
-    x /= np.sqrt(squares / x.size)
-    return x
-
-
-def column(path: Path, n: int, kinds: str, what: str) -> np.ndarray:
-    """A .npy with one entry for each row."""
-    values = np.asarray(open_array(path))
-    if values.ndim == 0 or len(values) != n or values.dtype.kind not in kinds:
-        raise ValueError(f"{path} must hold {what} for each of {n} rows; got {values.dtype} of shape {values.shape}.")
-    return values
-
-
-def make_pool(options: Options, x: np.ndarray) -> tuple[alfi.Pool, alfi.Likelihood, int]:
-    """The pool, and the likelihood and number of outputs that fit its labels."""
-    n, y, labelled = len(x), np.zeros(len(x), np.float32), np.zeros(len(x), bool)
-    likelihood, outputs = alfi.likelihoods.gaussian(), 1
-    if options.labels is not None:
-        y = column(options.labels, n, "iuf", "a label")
-        if y.dtype.kind == "f":
-            labelled = ~np.isnan(y).reshape(n, -1).any(axis=1)
-            outputs = y.reshape(n, -1).shape[1]
-            spread = y[labelled].std(axis=0) if labelled.any() else 1.0
-            centre = y[labelled].mean(axis=0) if labelled.any() else 0.0
-            shape = (n, *(1,) * (y.ndim - 1))
-            y = np.where(labelled.reshape(shape), (y - centre) / np.where(spread > 0, spread, 1), 0).astype(np.float32)
-        else:
-            if y.ndim != 1 or (y.dtype.kind == "i" and y.min() < -1):
-                raise ValueError(f"{options.labels}: classes are integers [n], 0 ... c - 1, and -1 where not labelled.")
-            y = y.astype(np.int32)
-            labelled = y >= 0
-            likelihood, outputs = alfi.likelihoods.categorical(), max(int(y.max()) + 1, 2)
-            y = np.where(labelled, y, 0)
-        if not labelled.any():
-            raise ValueError(
-                f"{options.labels} labels no row: leave --labels out, and take a strategy that needs none."
-            )
-    excluded = np.zeros(n, bool) if options.exclude is None else column(options.exclude, n, "b", "a boolean")
-    groups = None if options.groups is None else column(options.groups, n, "iu", "an integer").astype(np.int32)
-    costs = None if options.costs is None else column(options.costs, n, "iuf", "a positive number").astype(np.float32)
-    if costs is not None and not np.all((costs > 0) & np.isfinite(costs)):
-        raise ValueError(f"{options.costs}: costs must be positive; row {np.argmin((costs > 0) & np.isfinite(costs))}.")
-    available = ~labelled & ~excluded
-    return (
-        alfi.pool(jnp.asarray(x), y, labelled=labelled, available=available, groups=groups, costs=costs),
-        likelihood,
-        outputs,
-    )
-
-
-def check_batch(options: Options, pool: alfi.Pool) -> None:
+def batch_size(options: Options, pool: alfi.Pool) -> int:
+    """How many can be chosen; complaints if that is less than was asked for. With a budget, fewer may do."""
     n, free, labelled = pool.x.shape[0], int(pool.available.sum()), int(pool.labelled.sum())
     excluded, units = n - labelled - free, "rows"
     if pool.groups is not None:
         free, units = len(np.unique(np.asarray(pool.groups)[np.asarray(pool.available)])), "groups"
-    if options.batch > free:
+    if options.batch > free and (options.budget is None or free == 0):
         raise ValueError(
             f"the batch of {options.batch} is larger than the pool: {free} {units} may be asked ({n} rows, "
             f"{labelled} labelled, {excluded} excluded)."
         )
     if options.strategy in PAIRS and n > LARGEST:
         raise ValueError(f"{options.strategy} compares all pairs: at most {LARGEST:,} rows; got {n:,}.")
+    return min(options.batch, free)
 
 
 def build(options: Options, model: alfi.Model, likelihood: alfi.Likelihood) -> alfi.Strategy:

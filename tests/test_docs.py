@@ -20,8 +20,8 @@ BLOCKS = (
 )
 
 
-# Most of these compile something: the two largest packages are for `make test-slow`.
-LATER = ("alfi.criteria.", "alfi.fisher.", "alfi.design.")
+# Most of these compile something: the largest packages are for `make test-slow`.
+LATER = ("alfi.criteria.", "alfi.fisher.", "alfi.design.", "alfi.initial.")
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,8 @@ def by_coverage(
             number = clusters(fitted, pool) if callable(clusters) else clusters
             members = k_means(key_means, points_of(factors), min(number, n), weights=pool.population).members
             ball = pure_radius(factors, members, pool.population.astype(dtype), purity)
+            # One pseudo-label alone is pure at any radius, and a duplicate of another label at none.
+            ball = jnp.clip(ball, jnp.sqrt(jnp.finfo(dtype).tiny), jnp.sqrt(jnp.finfo(dtype).max) / 2)
         else:
             ball = jnp.asarray(radius, dtype)
         return factors, jax.random.uniform(key_ties, (n,), dtype), ball
@@ -113,4 +115,4 @@ def pure_radius(
     order = jnp.argsort(-jnp.where(real, reach, -jnp.inf))
     share = jnp.cumsum(jnp.where(real, population, 0)[order]) / jnp.sum(population)
     enough = jnp.argmax(share >= purity * (1 - 10 * jnp.finfo(share.dtype).eps))  # rounding of the sums
-    return reach[order][enough]
+    return reach[order][enough] * (1 - 4 * jnp.finfo(reach.dtype).eps)  # its square must not be larger by rounding

@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 
-from experiments import select
+from experiments import files, select
 
 N, P = 80, 4
 X = np.random.default_rng(0).normal(size=(N, P)) * [3.0, 1.0, 1.0, 0.3] + 0.5
@@ -79,6 +79,13 @@ def test_cheap_ones_first(call):
     assert all(row % 2 for row in chosen(call("--batch", "10", costs=costs)[1]))
 
 
+def test_a_budget_is_kept(call):
+    costs = np.where(np.arange(N) % 2, 1.0, 3.0)
+    picked = chosen(call("--batch", "20", "--budget", "7.5", costs=costs)[1])
+    assert 6.5 < costs[picked].sum() <= 7.5
+    assert len(picked) < 20
+
+
 def test_half_precision_is_read(call):
     assert call("--batch", "3", x=X.astype(np.float16))[0] == 0
 
@@ -104,6 +111,7 @@ BAD = {
     "no label": ([], {"labels": np.full(N, -1)}, "labels no row"),
     "classes below -1": ([], {"labels": LABELS - 1}, "and -1 where not labelled"),
     "free labelling": ([], {"costs": np.zeros(N)}, "costs must be positive; row 0"),
+    "a budget without costs": (["--budget", "3"], {}, "needs --costs"),
     "no mask": ([], {"exclude": np.arange(N)}, "must hold a boolean for each"),
     "negative prior": (["--prior-precision", "-1"], {}, "prior-precision must be positive"),
 }
@@ -138,5 +146,5 @@ def test_all_pairs_of_a_large_pool_are_refused(call, monkeypatch, tmp_path, caps
 
 def test_reading_in_pieces_changes_nothing(call, monkeypatch):
     whole = chosen(call("--batch", "5")[1])
-    monkeypatch.setattr(select, "CHUNK", 7)
+    monkeypatch.setattr(files, "CHUNK", 7)
     assert chosen(call("--batch", "5")[1]) == whole

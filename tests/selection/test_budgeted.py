@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import alfi
 from alfi import criteria, selection, testing
 
 N, BATCH, KEY = 20, 8, jax.random.key(0)
@@ -94,3 +95,15 @@ def test_a_budget_needs_costs():
         selection.budgeted(selection.greedy(), 1.0)(
             KEY, criteria.score(), nothing, nothing, nothing == 0, 1, population=nothing + 1
         )
+
+
+def test_the_front_door_gives_what_was_bought():
+    inside = select(selection.budgeted(selection.greedy(), 3.5), criteria.d_optimal(), FACTORS)
+    found = np.asarray(inside.indices) < N
+    assert 0 < found.sum() < BATCH
+    batch = alfi.select(criteria.d_optimal(), FACTORS, BATCH, costs=COSTS, budget=3.5)
+    np.testing.assert_array_equal(batch.indices, inside.indices[found])
+    with pytest.raises(ValueError, match="a budget needs costs"):
+        alfi.select(criteria.d_optimal(), FACTORS, BATCH, budget=3.5)
+    with pytest.raises(ValueError, match=r"pays for no label: the cheapest costs 0\.5"):
+        alfi.select(criteria.d_optimal(), FACTORS, BATCH, costs=COSTS, budget=0.1)

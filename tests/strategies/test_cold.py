@@ -10,7 +10,7 @@ import pytest
 
 import alfi
 from alfi import clustering, embeddings, likelihoods, strategies, testing
-from alfi.strategies.prob_cover import pure_radius
+from alfi.strategies.prob_cover import by_coverage, pure_radius
 from alfi.strategies.typiclust import typicality
 
 N, BATCH = 40, 5
@@ -221,6 +221,16 @@ def test_the_radius_is_the_largest_of_enough_pure_balls(purity):
         return np.average(pure, weights=population)
 
     assert share(radius * (1 - 1e-9)) >= purity > share(radius * (1 + 1e-9))
+
+
+@pytest.mark.parametrize("x", [np.zeros((N, 2)), np.arange(N)[:, None] // 20 * np.ones((N, 2))])
+def test_radius_where_examples_are_the_same(x):
+    """All alike: one pseudo-label, pure at any radius. Without jit, a radius that is no number would be refused."""
+    points = alfi.fisher.DenseFactors(jnp.asarray(x)[:, None])
+    strategy = by_coverage(lambda key, fitted, pool: points, clusters=2)
+    batch = strategy.select(jax.random.key(0), alfi.Fitted(None), alfi.pool(x), 3)
+    assert len(set(batch.indices.tolist())) == 3
+    np.testing.assert_allclose(batch.gains[0], np.mean(x[:, 0] == x[int(batch.indices[0]), 0]), atol=0.5 / N)
 
 
 def test_max_herding_is_greedy_representation():
