@@ -109,6 +109,17 @@ def _finite(value: Any) -> Any:
 
 def environment(config: Config, compile_seconds: dict[str, float]) -> dict[str, Any]:
     """What the numbers depend on beside the configuration."""
+    return {
+        **machine(),
+        "mode": config.mode,
+        "seeds at once": config.seeds if config.mode == "vmap" else 1,
+        "compile seconds": {name: round(seconds, 2) for name, seconds in compile_seconds.items()},
+        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def machine() -> dict[str, Any]:
+    """Versions and hardware."""
     device = jax.devices()[0]
     return {
         "libraries": {name: importlib.metadata.version(name) for name in LIBRARIES},
@@ -116,8 +127,4 @@ def environment(config: Config, compile_seconds: dict[str, float]) -> dict[str, 
         "machine": f"{platform.system()} {platform.machine()}",
         "cores": os.cpu_count(),
         "device": f"{device.device_kind} ({device.platform}), {jax.device_count()} of them",
-        "mode": config.mode,
-        "seeds at once": config.seeds if config.mode == "vmap" else 1,
-        "compile seconds": {name: round(seconds, 2) for name, seconds in compile_seconds.items()},
-        "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
