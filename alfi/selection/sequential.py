@@ -15,7 +15,7 @@ Pick = Callable[[PRNGKey, Float[Array, " n"]], Array]
 # A criterion's incremental state is computed afresh after this many picks, and whenever the largest gain has fallen to
 # this share of what it was: the rounding errors of float32 updates stay as large as the state once was.
 REFRESH = 64
-FALL = 1 / 16
+FALL = 1 / 4
 
 
 def take(data: Any, indices: Array) -> Any:
