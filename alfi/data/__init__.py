@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from alfi.data import cdmam, digits, ecg, ham10000, medmnist, mitbih, ptbxl
+from alfi.data import cdmam, digits, ecg, ham10000, medmnist, mitbih, prepared, ptbxl
 from alfi.data.root import data_root
 from alfi.typing import Dataset
 
@@ -40,6 +40,7 @@ def load(name: str, *, root: str | os.PathLike | None = None, **options) -> Data
     ``root``, else the environment variable ``ALFI_DATA``, else ``../shared/data`` where it exists, else
     ``~/.cache/alfi`` is the folder that holds ``medmnist/`` and ``ham10000/``. ``options`` are those of the data set:
     see ``alfi.data.digits.load``, ``alfi.data.ham10000.load``. What it costs and where it comes from is told there too.
+    ``tfds:NAME`` is any data set that TensorFlow Datasets has prepared: see ``alfi.data.prepared.loader``.
 
     Raises ValueError (unknown name or option, damaged file) and FileNotFoundError (which file, from whom, which
     licence).
@@ -48,6 +49,8 @@ def load(name: str, *, root: str | os.PathLike | None = None, **options) -> Data
     """
     folder = data_root(root)
     loaders = _loaders(folder)
+    if name.startswith("tfds:"):
+        loaders[name] = prepared.loader(name.removeprefix("tfds:"))
     if name not in loaders:
         nearest = difflib.get_close_matches(name.lower(), loaders, n=1, cutoff=0.0)[0]
         raise ValueError(f"unknown data set {name!r}: did you mean {nearest!r}? known: {', '.join(sorted(loaders))}")
