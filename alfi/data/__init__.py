@@ -30,8 +30,8 @@ def names(*, root: str | os.PathLike | None = None) -> tuple[str, ...]:
 def load(name: str, *, root: str | os.PathLike | None = None, **options) -> Dataset:
     """The data set ``name`` as host arrays, checked: finite ``x``, labels within ``classes``, unique ``ids``.
 
-    x        float32 in [0, 1]: images [n, height, width, channels], digits [n, 64]
-    y        int32 [n], an index into ``classes``
+    x        float32: images in [0, 1] [n, height, width, channels], digits [n, 64], ECG in mV [n, samples, leads]
+    y        int32 [n], an index into ``classes`` (``cdmam``: float32 [n]; ``ptbxl`` with several labels: [n, 5])
     ids      [n], a string per example that does not depend on options
     groups   int32 [n], the lesion or patient, or ``None`` where it is not known
     split    [n], 'train', 'val' or 'test'

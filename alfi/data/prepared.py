@@ -17,7 +17,7 @@ def loader(name: str) -> Callable[..., Dataset]:
     """``(root, *, data_dir, x, y) -> Dataset`` for what TFDS has prepared as ``name``; ``root`` is not read.
 
     name      as for TFDS: ``mnist``, ``alfi_ham10000/resolution-64``, ``mnist:3.0.1``. Nothing is downloaded or prepared
-    data_dir  where TFDS keeps what it prepares; if not told, ``TFDS_DATA_DIR``, else ``~/tensorflow_datasets``
+    data_dir  where TFDS keeps what it prepares; if not told, ``TFDS_DATA_DIR``, or ``tensorflow_datasets`` at home
     x, y      the features to take; if not told, those of ``supervised_keys``, else ``image`` and ``label``
 
     Bytes become float32 in [0, 1], other numbers stay. ``id`` and ``group`` are features of that name where there are
@@ -62,7 +62,7 @@ def loader(name: str) -> Callable[..., Dataset]:
             parts = {split: list(builder.as_data_source(split=split)) for split in names}
         except NotImplementedError as error:
             raise ValueError(
-                f"tfds:{name}: got files that cannot be read in any order ({error}), expected "
+                f"tfds:{name}: got files that cannot be read in any order ({str(error).splitlines()[0]}), expected "
                 "file_format='array_record': prepare it again"
             ) from error
         rows = [row for part in parts.values() for row in part]

@@ -109,6 +109,15 @@ def test_any_data_set_prepared_by_the_user(tmp_path):
         alfi.data.load("tfds:theirs", data_dir=tmp_path, y="grade")
 
 
+def test_files_without_random_access_are_refused(made):
+    """As TFDS prepares with TensorFlow unless told otherwise."""
+    path = builders.prepare("dermamnist", root=made, data_dir=made / "prepared")
+    info = path / "dataset_info.json"
+    info.write_text(info.read_text().replace("array_record", "tfrecord"))
+    with pytest.raises(ValueError, match=r"tfds:alfi_dermamnist: got files that .*expected file_format='array_record'"):
+        alfi.data.load("tfds:alfi_dermamnist", data_dir=made / "prepared")
+
+
 def test_what_is_not_prepared_is_not_downloaded(tmp_path):
     with pytest.raises(ValueError, match=r"tfds:mnist: got nothing prepared under .*alfi.data.tfds.prepare"):
         alfi.data.load("tfds:mnist", data_dir=tmp_path)
