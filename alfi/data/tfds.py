@@ -70,6 +70,8 @@ def builder(name: str, axes: int, classes: tuple[str, ...], whole: bool) -> type
     def _split_generators(self: Any, download_manager: Any) -> dict[str, Iterator]:
         options = getattr(self.builder_config, "options", {})
         dataset = load(name, root=None if name in UNFILED else download_manager.manual_dir, **options)
+        if dataset.y.ndim > 1:
+            raise ValueError(f"{self.name}: got several labels per example, expected one: prepare it with one")
         present = [split for split in ("train", "val", "test") if (dataset.split == split).any()]
         return {split: self._generate_examples(dataset, split) for split in present}
 
