@@ -16,7 +16,7 @@ SPLITS = {"train": "train", "val": "val", "validation": "val", "valid": "val", "
 def loader(name: str) -> Callable[..., Dataset]:
     """``(root, *, data_dir, x, y) -> Dataset`` for what TFDS has prepared as ``name``; ``root`` is not read.
 
-    name      as for TFDS: ``mnist``, ``mnist:3.0.1``, ``alfi_ham10000/resolution-64``. Nothing is downloaded or prepared
+    name      as for TFDS: ``mnist``, ``mnist:3.0.1``, ``alfi_ham10000/resolution-64``. Nothing is downloaded
     data_dir  where TFDS keeps what it prepares; if not told, ``TFDS_DATA_DIR``, or ``tensorflow_datasets`` at home
     x, y      the features to take; if not told, those of ``supervised_keys``, else ``image`` and ``label``
 
