@@ -25,6 +25,7 @@ from alfi.data import (
     medmnist,
     messidor,
     mitbih,
+    prepared,
     ptbxl,
     user,
 )
@@ -65,11 +66,14 @@ def describe(*, root: str | os.PathLike | None = None) -> tuple[Facts, ...]:
 def load(name: str, *, root: str | os.PathLike | None = None, **options) -> Dataset:
     """The data set ``name`` as host arrays, checked: finite ``x``, labels within ``classes``, unique ``ids``.
 
-    ``name`` is one of ``names()``, or a path of your own: ``FILE.npz``, ``TABLE.csv`` (paths of images, and labels) or
+    ``name`` is one of ``names()``, ``tfds:NAME`` (any data set that TensorFlow Datasets has prepared: see
+    ``alfi.data.prepared.loader``), or a path of your own: ``FILE.npz``, ``TABLE.csv`` (paths of images, and labels) or
     ``FOLDER/`` (of images, one folder for each class), relative to the working directory.
 
-    x        float32: images [n, height, width, channels] in [0, 1], digits [n, 64] in [0, 1], tables standardised
-    y        int32, an index into ``classes``: [n], or masks [n, height, width]
+    x        float32: images [n, height, width, channels] in [0, 1], digits [n, 64] in [0, 1], tables standardised, ECG
+             in mV [n, samples, leads]
+    y        int32, an index into ``classes``: [n], or masks [n, height, width]; ``cdmam``: float32 [n]; ``ptbxl`` with
+             several labels: [n, 5]
     ids      [n], a string per example that does not depend on options
     groups   int32 [n], the lesion or patient, or ``None`` where it is not known
     split    [n], 'train', 'val' or 'test'
@@ -89,6 +93,8 @@ def load(name: str, *, root: str | os.PathLike | None = None, **options) -> Data
     loaders = _loaders(folder)
     if medmnist.is_published(name):
         loaders[name] = medmnist.loader(name)
+    if name.startswith("tfds:"):
+        loaders[name] = prepared.loader(name.removeprefix("tfds:"))
     loader, place = (loaders[name], folder) if name in loaders else (user.loader(name), Path(name).expanduser())
     if loader is None:
         nearest = difflib.get_close_matches(name.lower(), loaders, n=1, cutoff=0.0)[0]

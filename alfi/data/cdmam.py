@@ -12,7 +12,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from alfi.data.facts import Facts
 from alfi.typing import Dataset, PRNGKey
+
+FACTS = (
+    Facts(
+        "cdmam",
+        "simulated mammography: contrast threshold (regression), or one of 4 corners",
+        "any",
+        "none needed",
+        "Kretz et al., Physica Medica, 2019, doi 10.1016/j.ejmp.2019.05.006",
+    ),
+)
 
 SIZE = 146  # pixels of a cell along its side
 PITCH, MAGNIFICATION = 0.06, 1.11  # mm per pixel at the detector; there, over the size in the phantom

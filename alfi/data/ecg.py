@@ -13,8 +13,19 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from alfi.data.checks import checked
+from alfi.data.facts import Facts
 from alfi.data.leads import DOWER, ELECTRODES, twelve
 from alfi.typing import Dataset, PRNGKey
+
+FACTS = (
+    Facts(
+        "ecg",
+        "simulated 12-lead ECG: normal or with ectopic beats",
+        "any",
+        "none needed",
+        "McSharry et al., IEEE Trans. Biomed. Eng. 50(3):289, 2003, doi 10.1109/TBME.2003.808805",
+    ),
+)
 
 BEATS = ("N", "S", "V")  # normal, supraventricular ectopic, ventricular ectopic
 CLASSES = ("normal", "supraventricular ectopy", "ventricular ectopy")

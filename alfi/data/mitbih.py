@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from alfi.data.checks import checked
+from alfi.data.facts import Facts
 from alfi.data.root import require
 from alfi.typing import Dataset
 
@@ -15,6 +16,16 @@ ORIGIN = {
     "source": "PhysioNet (Moody and Mark 2001), https://doi.org/10.13026/C2F305",
     "licence": "ODC-By 1.0",
 }
+FACTS = (
+    Facts(
+        "mitbih",
+        "ECG beats: 4 AAMI classes",
+        "100,718 beats of 44 records",
+        citation="Moody and Mark, IEEE EMB Magazine 20(3):45, 2001",
+        files=("mitdb/*",),
+        **ORIGIN,
+    ),
+)
 PREPARED = "mitbih_aami_beats187_125hz.npz"
 CLASSES = ("N", "S", "V", "F")  # and Q, unclassifiable: 15 beats, dropped
 SYMBOLS = {"N": "NLRej", "S": "AaJS", "V": "VE", "F": "F", "Q": "/fQ"}  # the annotators' symbols of each AAMI class

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from alfi.data.checks import checked
+from alfi.data.facts import Facts
 from alfi.data.leads import LEADS
 from alfi.data.root import require
 from alfi.typing import Dataset
@@ -16,6 +17,16 @@ ORIGIN = {
     "source": "PhysioNet (Wagner et al. 2022), https://doi.org/10.13026/kfzx-aw45",
     "licence": "CC BY 4.0",
 }
+FACTS = (
+    Facts(
+        "ptbxl",
+        "12-lead ECG: 5 superclasses, one or several",
+        "21,799 records of 10 s, 18,869 patients",
+        citation="Wagner et al., Scientific Data 7:154, 2020, doi 10.1038/s41597-020-0495-6",
+        files=("ptbxl/ptbxl_database.csv", "ptbxl/scp_statements.csv"),
+        **ORIGIN,
+    ),
+)
 RECORDS, STATEMENTS = "ptbxl_database.csv", "scp_statements.csv"
 CLASSES = ("NORM", "MI", "STTC", "CD", "HYP")  # normal, infarction, ST/T change, conduction disturbance, hypertrophy
 FOLDS = ("train",) * 8 + ("val", "test")  # of folds 1 to 10; 9 and 10 were validated by a human
