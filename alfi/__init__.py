@@ -1,6 +1,7 @@
 """alfi: active learning with Fisher information, in JAX. A strategy is factors x criterion x selection rule."""
 
 from alfi import (
+    augment,
     criteria,
     data,
     design,
@@ -47,6 +48,7 @@ __all__ = [
     "State",
     "Strategy",
     "Variables",
+    "augment",
     "criteria",
     "data",
     "design",
