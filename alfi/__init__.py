@@ -1,6 +1,7 @@
 """alfi: active learning with Fisher information, in JAX. A strategy is factors x criterion x selection rule."""
 
 from alfi import (
+    augment,
     criteria,
     data,
     design,
@@ -52,6 +53,7 @@ __all__ = [
     "Variables",
     "allocate",
     "certify",
+    "augment",
     "criteria",
     "data",
     "design",

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Shaped
 
 from alfi.curves import LabelRatio, Paired, area, holm, label_ratio, paired, wilcoxon
+from alfi.overlap import dice, jaccard
 
-__all__ = ["accuracy", "auroc", "balanced_accuracy", "brier", "nll"]
+__all__ = ["accuracy", "auroc", "balanced_accuracy", "brier", "dice", "jaccard", "macro_f1", "mae", "nll", "rmse"]
 __all__ += ["LabelRatio", "Paired", "area", "holm", "label_ratio", "paired", "wilcoxon"]
 
 Logits = Float[Array, "n c"]
@@ -44,6 +45,22 @@ def balanced_accuracy(outputs: Logits, y: Classes, weights: Weights | None = Non
     outputs, weights = _checked(outputs, y, weights)
     members = _one_hot(outputs, y) * weights[:, None]
     return _mean_present(members.T @ _hits(outputs, y), jnp.sum(members, axis=0))
+
+
+def macro_f1(outputs: Logits, y: Classes, weights: Weights | None = None) -> Scalar:
+    """Mean over the classes of the F1 score ``2 hits_j / (predicted_j + true_j)``, all of them weighted counts.
+
+    Over the classes that occur in ``y`` or are predicted; in [0, 1]. Cost ``n c``.
+    Source: Opitz & Burst 2019, arXiv 1911.03347 (their "averaged F1", which is scikit-learn's macro).
+
+    >>> round(macro_f1(jnp.array([[1., 0.]] * 4), jnp.array([0, 0, 0, 1])).item(), 4)  # (6/7 + 0) / 2
+    0.4286
+    """
+    outputs, weights = _checked(outputs, y, weights)
+    members = _one_hot(outputs, y) * weights[:, None]
+    predicted = _one_hot(outputs, jnp.argmax(outputs, axis=1)) * weights[:, None]
+    sizes = jnp.sum(members, axis=0) + jnp.sum(predicted, axis=0)
+    return _mean_present(2 * members.T @ _hits(outputs, y), sizes)
 
 
 def nll(outputs: Logits, y: Classes, weights: Weights | None = None) -> Scalar:
@@ -101,6 +118,32 @@ def auroc(outputs: Logits, y: Classes, weights: Weights | None = None) -> Scalar
 
     area = _mean_present(*jax.vmap(one_against_rest)(jnp.arange(outputs.shape[1])))
     return jnp.where(jnp.any(jnp.isnan(outputs)), jnp.nan, area)  # sorting would hide a NaN
+
+
+def rmse(outputs: Float[Array, "n ..."], y: Float[Array, "n ..."], weights: Weights | None = None) -> Scalar:
+    """Root mean squared error of real predictions, ``sqrt(sum_i w_i |f_i - y_i|^2 / (m sum_i w_i))`` for m targets.
+
+    >>> rmse(jnp.array([[1.], [3.]]), jnp.array([1., 2.])).round(4).item() ** 2 < 0.5001
+    True
+    """
+    return jnp.sqrt(_mean_error(outputs, y, weights, jnp.square))
+
+
+def mae(outputs: Float[Array, "n ..."], y: Float[Array, "n ..."], weights: Weights | None = None) -> Scalar:
+    """Mean absolute error of real predictions, ``sum_i w_i |f_i - y_i| / (m sum_i w_i)`` for m targets.
+
+    >>> mae(jnp.array([[1.], [3.]]), jnp.array([1., 2.])).item()
+    0.5
+    """
+    return _mean_error(outputs, y, weights, jnp.abs)
+
+
+def _mean_error(outputs, y, weights, size):
+    if outputs.size != y.size or outputs.shape[0] != y.shape[0]:
+        raise ValueError(f"expected predictions of the shape of y, {y.shape}, got {outputs.shape}")
+    weights = jnp.ones(y.shape[0], outputs.dtype) if weights is None else weights.astype(outputs.dtype)
+    errors = jnp.mean(size(jnp.reshape(outputs, (y.shape[0], -1)) - jnp.reshape(y, (y.shape[0], -1))), axis=1)
+    return jnp.sum(jnp.where(weights > 0, weights * errors, 0)) / jnp.sum(weights)
 
 
 def _checked(outputs, y, weights):

@@ -8,7 +8,7 @@ from scipy import stats
 
 from alfi import metrics
 
-METRICS = [metrics.accuracy, metrics.balanced_accuracy, metrics.nll, metrics.brier, metrics.auroc]
+METRICS = [metrics.accuracy, metrics.balanced_accuracy, metrics.macro_f1, metrics.nll, metrics.brier, metrics.auroc]
 
 
 def problem(seed, n=60, c=4, ties=False, absent=False):
@@ -34,6 +34,8 @@ def by_scikit_learn(name, logits, y, weights):
         return sk.accuracy_score(y, logits.argmax(axis=1), sample_weight=weights)
     if name == "balanced_accuracy":
         return sk.recall_score(y, logits.argmax(axis=1), sample_weight=weights, average="macro", labels=np.unique(y))
+    if name == "macro_f1":
+        return sk.f1_score(y, logits.argmax(axis=1), sample_weight=weights, average="macro")
     if name == "nll":
         return sk.log_loss(y, p, sample_weight=weights, labels=range(c))
     if name == "brier":
@@ -82,6 +84,40 @@ def test_float64_stays_and_half_precision_counts_in_float32(metric):
     value = jax.jit(metric)(half, classes)
     assert value.dtype == jnp.float32
     np.testing.assert_allclose(value, jax.jit(metric)(half.astype(jnp.float32), classes), rtol=1e-6)
+
+
+@pytest.mark.parametrize("c", [1, 2, 3])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_overlap_is_scikit_learns_of_each_image(c, weighted):
+    import sklearn.metrics as sk
+
+    rng = np.random.default_rng(c)
+    outputs, y = rng.normal(size=(6, 4, 5, c)), rng.integers(max(c, 2), size=(6, 4, 5))
+    y[0], outputs[0, ..., 0], outputs[0, ..., 1:] = 0, (-1 if c == 1 else 9), 0  # nothing there, nothing predicted
+    guess = (outputs[..., 0] > 0).astype(int) if c == 1 else outputs.argmax(axis=-1)
+    weights = np.array([1.0, 2.0, 0.0, 0.5, 1.0, 1.0]) if weighted else np.ones(6)
+    for metric, oracle in ((metrics.jaccard, sk.jaccard_score), (metrics.dice, sk.f1_score)):
+        options = {"labels": list(range(1, max(c, 2))), "average": "macro", "zero_division": 1.0}
+        each = [oracle(y[i].reshape(-1), guess[i].reshape(-1), **options) for i in range(6)]
+        value = jax.jit(metric)(jnp.asarray(outputs), jnp.asarray(y), jnp.asarray(weights) if weighted else None)
+        np.testing.assert_allclose(value, np.average(each, weights=weights), rtol=1e-5)
+        failed = jnp.asarray(outputs).at[2, 0, 0].set(jnp.nan)  # of weight 0 where weighted
+        assert jnp.isnan(metric(failed, jnp.asarray(y), jnp.asarray(weights))) == (not weighted)
+
+
+def test_errors_of_real_predictions():
+    import sklearn.metrics as sk
+
+    rng = np.random.default_rng(0)
+    outputs, y, weights = rng.normal(size=(9, 1)), rng.normal(size=9), rng.random(9)
+    for metric, oracle in (
+        (metrics.rmse, sk.root_mean_squared_error),
+        (metrics.mae, sk.mean_absolute_error),
+    ):
+        got = metric(jnp.asarray(outputs), jnp.asarray(y), jnp.asarray(weights))
+        np.testing.assert_allclose(got, oracle(y, outputs[:, 0], sample_weight=weights), rtol=1e-12)
+    with pytest.raises(ValueError, match="got"):
+        metrics.rmse(jnp.zeros((3, 2)), jnp.zeros(3))
 
 
 def test_a_class_that_no_output_stands_for_is_never_predicted():
