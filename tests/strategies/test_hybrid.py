@@ -80,7 +80,7 @@ def test_a_negative_count_is_refused():
         strategies.hybrid(MODEL, LIKELIHOOD, labels=-1)
 
 
-@pytest.mark.parametrize("capacity", [None, 6])
+@pytest.mark.parametrize("capacity", [6, pytest.param(None, marks=pytest.mark.slow)])
 def test_members_are_trained_on_the_labelled_set_from_starts_of_their_own(capacity):
     """By hand: as many trainings, with the rows of the labelled set."""
     fitted, pool = problem()

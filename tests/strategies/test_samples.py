@@ -180,3 +180,31 @@ def test_bald_by_laplace_approaches_the_information_of_the_linear_model():
     factors = fisher.last_layer(model, likelihood)(jax.random.key(0), fitted, pool)
     exact = alfi.score(alfi.criteria.eig(prior_precision=0.2), factors, weights=pool.labelled.astype(float))
     np.testing.assert_allclose(batch.gains, exact[batch.indices], rtol=0.05)
+
+
+@pytest.mark.parametrize(
+    "name", ["batch_bald", *(pytest.param(n, marks=pytest.mark.slow) for n in ("bald", "epig", "mean_std"))]
+)
+def test_what_is_drawn_at_random_is_only_the_members(name):
+    """With the same members the picks are those of float32, and of a permuted pool."""
+    fitted, pool = problem()
+    options = {"configurations": 128} if name == "batch_bald" else {}
+    strategy = getattr(strategies, name)(MODEL, LIKELIHOOD, posterior="members", **options)
+    batch, order = run(strategy, fitted, pool), np.random.default_rng(0).permutation(N)
+    permuted = run(strategy, fitted, jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf)[order]), pool))
+    np.testing.assert_array_equal(order[np.asarray(permuted.indices)], batch.indices)
+    single = jax.tree.map(lambda x: x.astype(np.float32) if x.dtype == np.float64 else x, (fitted, pool))
+    np.testing.assert_array_equal(run(strategy, *single).indices, batch.indices)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["bald", "batch_bald", "epig", "mean_std", "power_bald", "variation_ratio"])
+@pytest.mark.parametrize("posterior", ["laplace", "dropout"])
+def test_every_source_of_samples_serves_every_strategy(name, posterior):
+    _, pool = problem()
+    model = alfi.models.mlp(C, hidden=(8,), dropout=0.5)
+    fitted = alfi.Fitted(jax.jit(model.init)(jax.random.key(0), pool.x))
+    batch = run(getattr(strategies, name)(model, LIKELIHOOD, posterior=posterior, samples=8), fitted, pool)
+    assert len(set(batch.indices.tolist())) == K
+    assert np.asarray(pool.available)[np.asarray(batch.indices)].all()
+    assert np.all(np.asarray(batch.gains) >= 0)
