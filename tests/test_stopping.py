@@ -87,7 +87,7 @@ def test_nothing_left_to_ask_tells_nothing():
 
 def test_information_of_real_labels_is_not_reported():
     pool = alfi.pool(jnp.asarray(X), labelled=LABELLED)
-    actual = stopping(MODEL, likelihoods.gaussian(), 2, prior_precision=1.0)(FITTED, pool)
+    actual = jax.jit(stopping(MODEL, likelihoods.gaussian(), 2, prior_precision=1.0))(FITTED, pool)
     assert np.isnan(actual.batch_information)
     assert 0 < actual.variance_decrease < 1
 

@@ -103,8 +103,8 @@ def test_gain_per_cost_decides():
 
 def test_what_inspection_flags_is_never_asked():
     x = testing.normal(jax.random.key(0), (N, 4))
-    variables = MODEL.init(jax.random.key(1), x[:1])
-    forms = np.asarray(alfi.fisher.fisher_form(MODEL.apply, LIKELIHOOD, variables, x))
+    variables = jax.jit(MODEL.init)(jax.random.key(1), x[:1])
+    forms = np.asarray(jax.jit(lambda x: alfi.fisher.fisher_form(MODEL.apply, LIKELIHOOD, variables, x))(x))
     flagged = forms >= np.sort(forms)[-3]
     strategy = strategies.d_optimal(MODEL, LIKELIHOOD, prior_precision=1.0)
     pick = jax.jit(lambda pool: strategy.select(jax.random.key(0), alfi.Fitted(variables), pool, N - 3).indices)

@@ -223,7 +223,9 @@ def test_the_radius_is_the_largest_of_enough_pure_balls(purity):
     assert share(radius * (1 - 1e-9)) >= purity > share(radius * (1 + 1e-9))
 
 
-@pytest.mark.parametrize("x", [np.zeros((N, 2)), np.arange(N)[:, None] // 20 * np.ones((N, 2))])
+@pytest.mark.parametrize(
+    "x", [pytest.param(np.zeros((N, 2)), marks=pytest.mark.slow), np.arange(N)[:, None] // 20 * np.ones((N, 2))]
+)
 def test_radius_where_examples_are_the_same(x):
     """All alike: one pseudo-label, pure at any radius. Without jit, a radius that is no number would be refused."""
     points = alfi.fisher.DenseFactors(jnp.asarray(x)[:, None])
