@@ -48,10 +48,10 @@ NETWORKS = {
         {"layer_1": (16, 17, 2), "layer_2": (8, 9, 4), "layer_3": (4, 5, 8), "layer_4": (2, 3, 16)},
     ),
     "resnet18, batch": (
-        lambda dropout: resnet18(4, width=2, dropout=dropout),
+        lambda dropout: resnet18(4, width=4, dropout=dropout),
         IMAGES,
         (),
-        {"layer_1": (4, 5, 2), "layer_2": (2, 3, 4), "layer_3": (1, 2, 8), "layer_4": (1, 1, 16)},
+        {"layer_1": (4, 5, 4), "layer_2": (2, 3, 8), "layer_3": (1, 2, 16), "layer_4": (1, 1, 32)},
     ),
     "resnet_unet": (
         lambda dropout: resnet_unet(4, width=4, dropout=dropout),
@@ -84,7 +84,7 @@ def network(name, dropout=0.3):
     model = Model(*(field and jax.jit(field) for field in model))
     variables = model.init(KEY, NETWORKS[name][1])
     # Statistics that are not those of the beginning, else an error in their use would not be seen.
-    moved = jax.tree.map(lambda leaf: leaf + jnp.linspace(0.1, 0.6, leaf.size, dtype=leaf.dtype), variables.state)
+    moved = jax.tree.map(lambda leaf: leaf + jnp.linspace(0.02, 0.2, leaf.size, dtype=leaf.dtype), variables.state)
     return model, Variables(variables.params, moved)
 
 
