@@ -6,6 +6,7 @@ from alfi.models.chunked import chunked
 from alfi.models.cnn import cnn
 from alfi.models.for_shape import for_shape
 from alfi.models.function import from_function
+from alfi.models.inception import inception_v3, inception_weights
 from alfi.models.linear import linear
 from alfi.models.members import init_members
 from alfi.models.mlp import mlp
@@ -23,6 +24,8 @@ __all__ = [
     "from_function",
     "from_linen",
     "from_nnx",
+    "inception_v3",
+    "inception_weights",
     "init_members",
     "linear",
     "mlp",
