@@ -79,7 +79,7 @@ def rotate(degrees: float = 15.0) -> Augment:
 
         bound = float(np.deg2rad(degrees))
         angle = jax.random.uniform(key, (), jnp.float32, -bound, bound)
-        return dm_pix.rotate(image, angle, order=1 if linear else 0)
+        return jnp.asarray(dm_pix.rotate(image, angle, order=1 if linear else 0))
 
     return _with_masks(move)
 
@@ -110,7 +110,7 @@ def crop(smallest: float = 0.8) -> Augment:
         free = (1 - share) * (jnp.asarray(image.shape[:2], jnp.float32) - 1)
         offset = jnp.append(free * jax.random.uniform(key_place, (2,), jnp.float32), 0)
         matrix = jnp.diag(jnp.stack([share, share, jnp.ones_like(share)]))
-        return dm_pix.affine_transform(image, matrix, offset=offset, order=1 if linear else 0)
+        return jnp.asarray(dm_pix.affine_transform(image, matrix, offset=offset, order=1 if linear else 0))
 
     return _with_masks(move)
 
