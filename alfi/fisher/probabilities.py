@@ -96,8 +96,8 @@ def _of_members(model: Model) -> OutputsFn:
         del key
         if fitted.members is None:
             raise ValueError(
-                "posterior='members' needs `fitted.members`, variables with a leading axis: wrap the strategy in "
-                "`strategies.deep_ensemble(strategy, model, train)`, which trains them, or use posterior='laplace'."
+                "posterior='members' needs `fitted.members`, variables with a leading axis: use "
+                "`strategies.deep_ensemble`, which trains them, or posterior='laplace'."
             )
         return jax.lax.map(lambda variables: model.apply(variables, pool.x), fitted.members)
 

@@ -15,6 +15,8 @@ def a_optimal(
 ) -> Strategy:
     """Greedy minimisation of ``tr (lambda I + sum F)^-1``, exact over the last layer: mean variance of the parameters.
 
+    Tasks: any. Needs: a trained model with features.
+
     It depends on the scale of the features, unlike D- and V-optimality; and parameters that no input tells anything of
     count as much as the others.
 

@@ -23,6 +23,8 @@ def approx_firal(
 ) -> Strategy:
     """Minimise ``tr((lambda I + sum_labelled F)^-1 F_pool)`` of a softmax layer, estimated; round with its blocks.
 
+    Tasks: classification. Needs: a trained model with features.
+
     ``Selection.gains`` are the slope of the estimate at the batch: its loss without the point, to first order.
 
     Parameters

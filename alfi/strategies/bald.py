@@ -27,6 +27,8 @@ def bald(
 ) -> Strategy:
     """Largest mutual information of the label and the posterior samples, in nats; summed over sites.
 
+    Tasks: any. Needs: a trained model with features, or an ensemble, or dropout.
+
     Blind to redundancy within the batch: ``batch_bald``, or ``power_bald``, which is cheaper. For real-valued labels
     ``1/2 log det(I + B^T Cov_k(f_k) B)``, with the covariance of the outputs over the samples: exact where both are
     normal.

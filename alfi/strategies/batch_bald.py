@@ -21,6 +21,8 @@ def batch_bald(
 ) -> Strategy:
     """Greedy maximisation of ``I[y_1 ... y_b; k]``, the joint mutual information with the posterior samples, in nats.
 
+    Tasks: classification. Needs: a trained model with features, or an ensemble, or dropout.
+
     It cannot exceed ``log samples``: with few samples the last picks of a large batch are all worth nothing. For
     normal labels the same batch is that of ``d_optimal``.
 

@@ -1,24 +1,35 @@
-"""A deep ensemble for any strategy that asks posterior samples."""
+"""A deep ensemble, trained for a strategy that asks posterior samples."""
 
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 
-from alfi.typing import Fitted, Model, Pool, PRNGKey, Strategy
+from alfi.strategies.bald import bald
+from alfi.training import fixed_steps
+from alfi.typing import Fitted, Likelihood, Model, Pool, PRNGKey, Strategy
 
 
 def deep_ensemble(
-    strategy: Strategy, model: Model, train: Callable, *, members: int = 5, capacity: int | None = None
+    model: Model,
+    likelihood: Likelihood,
+    *,
+    strategy: Callable[..., Strategy] = bald,
+    train: Callable | None = None,
+    members: int = 5,
+    capacity: int | None = None,
 ) -> Strategy:
     """The strategy with ``fitted.members``: networks trained on the labelled set from random starts of their own.
+
+    Tasks: any. Needs: training of its own.
 
     Parameters
     ----------
     strategy
-        Such as ``bald(model, likelihood, posterior="members")``.
+        A factory that takes ``posterior="members"``: ``bald``, ``batch_bald``, ``epig``, ``mean_std`` ...; with other
+        hyper-parameters by ``functools.partial``.
     train
-        As ``alfi.training`` makes it: ``(key, variables, x, y, indices, count) -> Training``.
+        As ``alfi.training`` makes it: ``(key, variables, x, y, indices, count) -> Training``. Default: ``fixed_steps``.
     members
         How many; 5 is usual. They are trained together, by ``vmap``.
     capacity
@@ -43,14 +54,16 @@ def deep_ensemble(
     >>> model, likelihood = alfi.models.mlp(2, hidden=(4,)), alfi.likelihoods.categorical()
     >>> x = jnp.linspace(-1, 1, 12)[:, None]
     >>> pool = alfi.pool(x, (x[:, 0] > 0).astype(int), labelled=[0, 11])
-    >>> train = alfi.training.fixed_steps(model, likelihood, steps=5)
-    >>> strategy = deep_ensemble(alfi.strategies.bald(model, likelihood, posterior="members"), model, train, members=3)
-    >>> fitted = strategy.fit(jax.random.key(0), alfi.Fitted(model.init(jax.random.key(1), x)), pool)
-    >>> fitted.members.params["head"]["kernel"].shape, strategy.select(jax.random.key(2), fitted, pool, 2).indices.shape
-    ((3, 4, 2), (2,))
+    >>> ensemble = deep_ensemble(model, likelihood, members=3)
+    >>> fitted = jax.jit(ensemble.fit)(jax.random.key(0), alfi.Fitted(None), pool)
+    >>> fitted.members.params["head"]["kernel"].shape
+    (3, 4, 2)
     """
     if members < 1 or (capacity is not None and capacity < 1):
         raise ValueError(f"deep_ensemble needs members >= 1 and capacity >= 1; got {members} and {capacity}.")
+
+    learn = fixed_steps(model, likelihood) if train is None else train
+    asking = strategy(model, likelihood, posterior="members")
 
     def fit(key: PRNGKey, fitted: Fitted, pool: Pool) -> Fitted:
         key_members, key_strategy = jax.random.split(key)
@@ -60,9 +73,9 @@ def deep_ensemble(
         def one(key: PRNGKey):
             key_init, key_train = jax.random.split(key)
             start = model.init(key_init, pool.x[:1])
-            return train(key_train, start, pool.x, pool.y, indices, count).variables
+            return learn(key_train, start, pool.x, pool.y, indices, count).variables
 
-        learnt = jax.vmap(one)(jax.random.split(key_members, members))
-        return strategy.fit(key_strategy, fitted._replace(members=learnt), pool)
+        trained = jax.vmap(one)(jax.random.split(key_members, members))
+        return asking.fit(key_strategy, fitted._replace(members=trained), pool)
 
-    return Strategy(fit, strategy.select)
+    return Strategy(fit, asking.select)

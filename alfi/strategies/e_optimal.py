@@ -29,6 +29,8 @@ def e_optimal(
 ) -> Strategy:
     """Greedy maximisation of the smallest eigenvalue of ``M = lambda I + sum F`` over the last layer.
 
+    Tasks: any. Needs: a trained model with features.
+
     While fewer directions have been seen than there are, no single example raises the smallest eigenvalue: all gains of
     ``criteria.e_optimal`` are zero. This strategy then looks at the smallest one that any example can raise, so that
     every pick counts: what E-optimality would choose among designs that are equal up to there. ``Selection.gains`` are

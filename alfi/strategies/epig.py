@@ -23,6 +23,8 @@ def epig(
 ) -> Strategy:
     """Largest mean mutual information of the label and those of the population, in nats; the top k of it.
 
+    Tasks: classification, regression. Needs: a trained model with features, or an ensemble, or dropout.
+
     The population are the rows of positive ``population``: give test inputs as rows that are not available.
 
     Parameters

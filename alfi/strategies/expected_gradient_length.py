@@ -24,6 +24,8 @@ def expected_gradient_length(
 ) -> Strategy:
     """Largest ``sum_y p(y) |grad log p(y | x)|`` over the last layer, the label expected under the model itself.
 
+    Tasks: any. Needs: a trained model with features.
+
     For likelihoods without a ``mode`` (real-valued labels, counts) the root mean square of that length,
     ``sqrt(tr F_i)``. Of several sites the lengths are added. Blind to redundancy in the batch, and drawn to inputs of
     large features; ``d_optimal`` is neither.

@@ -23,6 +23,8 @@ def firal(
 ) -> Strategy:
     """Minimise ``tr((lambda I + sum_labelled F)^-1 F_pool)`` over the last layer: relax, then follow the leader.
 
+    Tasks: any. Needs: a trained model with features.
+
     The objective of ``bait`` and ``v_optimal`` with another search. ``approx_firal`` is the form for many classes.
 
     Parameters

@@ -21,6 +21,8 @@ def hybrid(
 ) -> Strategy:
     """``early`` while fewer than ``labels`` examples are labelled, then ``late``.
 
+    Tasks: those of its stages. Needs: what its stages need.
+
     Parameters
     ----------
     early, late

@@ -20,6 +20,8 @@ def lcmd(
 ) -> Strategy:
     """Largest cluster, maximum distance: clusters around everything labelled or picked, sizes in squared distances.
 
+    Tasks: any. Needs: a trained model.
+
     Distances are those of a kernel, ``k(i, i) + k(j, j) - 2 k(i, j)``. The published defaults: the gradient of all
     parameters, sketched to 512 ("LCMD-TP, grad_rp(512)").
 

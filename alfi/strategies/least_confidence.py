@@ -13,6 +13,8 @@ from alfi.typing import Likelihood, Model, Strategy
 def least_confidence(model: Model, likelihood: Likelihood, *, classes: int | None = None) -> Strategy:
     """Largest ``1 - max_y p(y)``, averaged over sites.
 
+    Tasks: classification, segmentation. Needs: a trained model.
+
     Parameters
     ----------
     classes

@@ -21,6 +21,8 @@ def max_det(
 ) -> Strategy:
     """Greedy maximisation of ``det(K + lambda I)`` of all that is labelled or picked: a pivoted Cholesky factorisation.
 
+    Tasks: any. Needs: a trained model.
+
     By ``det(lambda I + sum A_i^T A_i) = lambda^(p - m) det(lambda I_m + K)`` this is D-optimality of the kernel's
     factors; with ``kernel="last_layer"`` it is ``strategies.d_optimal`` itself.
 

@@ -22,6 +22,8 @@ def mean_std(
 ) -> Strategy:
     """Largest ``mean_y std_k p_k(y)``: standard deviation over the posterior samples k, mean over labels and sites.
 
+    Tasks: any. Needs: a trained model with features, or an ensemble, or dropout.
+
     For real-valued labels it is the standard deviation of the outputs themselves, in their units: the ensemble variance
     of regression. The deviation is that of the samples (divided by their number).
 

@@ -24,6 +24,8 @@ def phi_p(
 ) -> Strategy:
     """Greedy minimisation of ``(tr M^-q / p)^(1/q)`` with ``M = lambda I + sum F`` over the last layer.
 
+    Tasks: any. Needs: a trained model with features.
+
     Parameters
     ----------
     exponent

@@ -19,6 +19,8 @@ def power_bald(
 ) -> Strategy:
     """Draws without replacement in proportion to ``BALD^beta``, at the cost of ``bald``.
 
+    Tasks: any. Needs: a trained model with features, or an ensemble, or dropout.
+
     Parameters
     ----------
     beta

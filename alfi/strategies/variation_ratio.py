@@ -24,6 +24,8 @@ def variation_ratio(
 ) -> Strategy:
     """Largest ``1 - max_y mean_k p_k(y)`` over the posterior samples k, averaged over sites.
 
+    Tasks: classification, segmentation. Needs: a trained model with features, or an ensemble, or dropout.
+
     Parameters
     ----------
     votes

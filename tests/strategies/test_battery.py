@@ -11,21 +11,30 @@ import pytest
 import alfi
 from alfi import likelihoods, strategies, testing
 
-NAMES = [name for name in strategies.__all__ if name not in ("compose", "deep_ensemble")]
+NAMES = [name for name in strategies.__all__ if name != "compose"]
 STOCHASTIC = {"badge", "random", "vaal"}
-STOCHASTIC |= {"bald", "batch_bald", "epig", "mean_std", "power_bald", "variation_ratio"}  # by posterior samples
+STOCHASTIC |= {
+    "bald",
+    "batch_bald",
+    "deep_ensemble",
+    "epig",
+    "mean_std",
+    "power_bald",
+    "variation_ratio",
+}  # by posterior samples
 STOCHASTIC |= {"approx_firal", "lcmd", "max_det"}  # by random projections
 STOCHASTIC |= {"prob_cover", "stratified_random", "typiclust"}  # by k-means, or by chance
 REGRESSION = {"gs_y", "igs"}  # labels are real numbers
 # Rows that `make test-slow` runs, but for one: compiling them takes minutes.
 LATER = {"a_optimal", "bald", "batch_bald", "e_optimal", "epig", "expected_gradient_length", "firal", "hybrid", "lcmd"}
-LATER |= {"approx_firal", "max_det", "mean_std", "phi_p", "power_bald", "variation_ratio", "vaal"}
+LATER |= {"approx_firal", "deep_ensemble", "max_det", "mean_std", "phi_p", "power_bald", "variation_ratio", "vaal"}
 LATER |= {"gs_x", "gs_y", "igs", "max_herding", "prob_cover", "stratified_random", "typiclust"}
 OPTIONS = {
     "vaal": {"steps": 10, "minibatch_size": 8, "width": 2, "latent": 3},
     "approx_firal": {"probes": 1},
     "lcmd": {"sketch": 4},
     "max_det": {"sketch": 4},
+    "deep_ensemble": {"train": lambda key, start, *rest: alfi.training.Training(start, *rest[-2:])},
 }  # small, so that it matters what is drawn
 N, BATCH, CLASSES, PADDING = 26, 4, 3, 3
 MODEL, LIKELIHOOD = testing.network(CLASSES), likelihoods.categorical()

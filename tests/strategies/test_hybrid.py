@@ -88,9 +88,7 @@ def test_members_are_trained_on_the_labelled_set_from_starts_of_their_own(capaci
     train = alfi.training.fixed_steps(
         MODEL._replace(train=lambda key, v, x: (MODEL.apply(v, x), ())), LIKELIHOOD, steps=4
     )
-    strategy = strategies.deep_ensemble(
-        strategies.random(MODEL, LIKELIHOOD), MODEL, train, members=3, capacity=capacity
-    )
+    strategy = strategies.deep_ensemble(MODEL, LIKELIHOOD, train=train, members=3, capacity=capacity)
     members = jax.jit(strategy.fit)(KEY, fitted, pool).members
     assert jax.tree.leaves(members)[0].shape[0] == 3
     hidden = pool._replace(y=jnp.where(pool.labelled, pool.y, 7), x=pool.x.at[1].set(jnp.nan))
@@ -108,8 +106,8 @@ def test_a_deep_ensemble_runs_in_the_loop():
     x = testing.normal(KEY, (12, 2), np.float32)
     pool = alfi.pool(x, (x[:, 0] > 0).astype(int))
     train = alfi.training.fixed_steps(model, LIKELIHOOD, optax.adam(1e-2), steps=3)
-    bald = strategies.bald(model, LIKELIHOOD, posterior="members")
-    query = alfi.loop.make_query(strategies.deep_ensemble(bald, model, train, members=2), 2)
+    strategy = strategies.deep_ensemble(model, LIKELIHOOD, strategy=strategies.mean_std, train=train, members=2)
+    query = alfi.loop.make_query(strategy, 2)
     learn = alfi.loop.make_learn(model, train, lambda variables: ())
     state = alfi.loop.start(model, pool, jnp.arange(2), capacity=4)
     state, _, selections = jax.jit(lambda key: alfi.loop.run(key, state, pool, learn=learn, query=query, rounds=1))(KEY)
@@ -119,4 +117,4 @@ def test_a_deep_ensemble_runs_in_the_loop():
 
 def test_numbers_that_are_not_positive_are_refused():
     with pytest.raises(ValueError, match="got 0 and None"):
-        strategies.deep_ensemble(strategies.random(MODEL, LIKELIHOOD), MODEL, lambda *_: None, members=0)
+        strategies.deep_ensemble(MODEL, LIKELIHOOD, members=0)
