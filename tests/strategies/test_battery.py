@@ -24,9 +24,10 @@ STOCHASTIC |= {
 }  # by posterior samples
 STOCHASTIC |= {"approx_firal", "lcmd", "max_det"}  # by random projections
 REGRESSION = set()  # labels are real numbers
-# Rows that `make test-slow` runs, but for one: compiling them takes minutes.
+# Rows that `make test-slow` runs: compiling them takes minutes.
 LATER = {"a_optimal", "bald", "batch_bald", "e_optimal", "epig", "expected_gradient_length", "firal", "hybrid", "lcmd"}
 LATER |= {"approx_firal", "deep_ensemble", "max_det", "mean_std", "phi_p", "power_bald", "variation_ratio"}
+SHOWN = {"bald", "firal", "hybrid", "lcmd"}  # but for one test; the others have tests of their own against NumPy
 OPTIONS = {"approx_firal": {"probes": 1}, "lcmd": {"sketch": 4}, "max_det": {"sketch": 4}}  # little: so draws matter
 OPTIONS |= {"deep_ensemble": {"train": lambda key, start, *rest: alfi.training.Training(start, *rest[-2:])}}
 N, BATCH, CLASSES, PADDING = 26, 4, 3, 3
@@ -105,7 +106,9 @@ def test_signature_is_model_likelihood_and_hyperparameters(name):
 
 @pytest.mark.parametrize(
     ("name", "dtype"),
-    [(name, np.float32) for name in NAMES] + [pytest.param(*row.values, np.float64, marks=row.marks) for row in ROWS],
+    [(name, np.float32) for name in NAMES if name not in LATER or name in SHOWN]
+    + [pytest.param(name, np.float32, marks=pytest.mark.slow) for name in NAMES if name in LATER - SHOWN]
+    + [pytest.param(*row.values, np.float64, marks=row.marks) for row in ROWS],
 )
 def test_picks_are_different_and_available(name, dtype):
     batch = select(name, make(dtype), dtype)
