@@ -25,10 +25,11 @@ STOCHASTIC |= {
 STOCHASTIC |= {"approx_firal", "lcmd", "max_det"}  # by random projections
 STOCHASTIC |= {"prob_cover", "stratified_random", "typiclust"}  # by k-means, or by chance
 REGRESSION = {"gs_y", "igs"}  # labels are real numbers
-# Rows that `make test-slow` runs, but for one: compiling them takes minutes.
+# Rows that `make test-slow` runs: compiling them takes minutes.
 LATER = {"a_optimal", "bald", "batch_bald", "e_optimal", "epig", "expected_gradient_length", "firal", "hybrid", "lcmd"}
 LATER |= {"approx_firal", "deep_ensemble", "max_det", "mean_std", "phi_p", "power_bald", "variation_ratio", "vaal"}
 LATER |= {"gs_x", "gs_y", "igs", "max_herding", "prob_cover", "stratified_random", "typiclust"}
+SHOWN = {"bald", "firal", "hybrid", "lcmd"}  # but for one test; the others have tests of their own against NumPy
 OPTIONS = {
     "vaal": {"steps": 10, "minibatch_size": 8, "width": 2, "latent": 3},
     "approx_firal": {"probes": 1},
@@ -115,7 +116,9 @@ def test_signature_is_model_likelihood_and_hyperparameters(name):
 
 @pytest.mark.parametrize(
     ("name", "dtype"),
-    [(name, np.float32) for name in NAMES] + [pytest.param(*row.values, np.float64, marks=row.marks) for row in ROWS],
+    [(name, np.float32) for name in NAMES if name not in LATER or name in SHOWN]
+    + [pytest.param(name, np.float32, marks=pytest.mark.slow) for name in NAMES if name in LATER - SHOWN]
+    + [pytest.param(*row.values, np.float64, marks=row.marks) for row in ROWS],
 )
 def test_picks_are_different_and_available(name, dtype):
     batch = select(name, make(dtype), dtype)
