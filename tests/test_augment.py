@@ -84,6 +84,16 @@ Y = jnp.asarray([2, 0, 0, 2, 0, 0, 3, 0, 1, 1])
 INDICES = jnp.asarray([1, 2, 4, 5, 7, 0, 3, 6, 10, 10])  # labelled: five 0, two 2, one 3; behind them no rows
 
 
+def test_a_share_is_balanced_and_the_rest_is_not():
+    y, indices = jnp.array([0, 0, 0, 1, 1]), jnp.arange(5)
+    for share, expected in ((0.0, 0.25), (0.5, 0.375), (1.0, 0.5)):
+        slots = augment.balanced(2, share)(KEY, y, indices, 4, (20_000,))
+        assert slots.max() == 3
+        np.testing.assert_allclose(y[slots].mean(), expected, atol=0.015)
+    with pytest.raises(ValueError, match="share"):
+        augment.balanced(2, 1.5)
+
+
 def test_balanced_draws_classes_alike_and_only_what_is_labelled():
     slots = jax.jit(lambda key: augment.balanced(5)(key, Y, INDICES, 8, (30, 200)))(KEY)
     assert slots.shape == (30, 200)

@@ -11,11 +11,21 @@ from alfi.augment.combine import Augment
 from alfi.typing import Inputs, PRNGKey
 
 
-def balanced(classes: int) -> Callable[..., Array]:
+def balanced(classes: int, share: float = 1.0) -> Callable[..., Array]:
     """For ``draw=`` of a rule of training: minibatches in which every class that is labelled is equally likely.
 
     With ``augment=`` it is, in expectation, training on a set filled up to parity by augmented copies, with new copies
     in each step and no memory for them. Labels y [n] in ``0 ... classes - 1``. Cost: sorting m labels.
+
+    Parameters
+    ----------
+    share
+        Of the minibatch that is drawn so, in [0, 1]; the rest is drawn uniformly from all examples.
+
+    Raises
+    ------
+    ValueError
+        If the share is not in [0, 1].
 
     Examples
     --------
@@ -24,6 +34,8 @@ def balanced(classes: int) -> Callable[..., Array]:
     >>> round(float(y[slots].mean()), 1)
     0.5
     """
+    if not 0 <= share <= 1:
+        raise ValueError(f"balanced needs a share in [0, 1]; got {share}.")
 
     def draw(
         key: PRNGKey, y: Int[Array, " n"], indices: Int[Array, " m"], count: Any, shape: tuple[int, ...]
@@ -33,7 +45,12 @@ def balanced(classes: int) -> Callable[..., Array]:
         present = jnp.argsort(sizes == 0, stable=True)
         chosen = present[jax.random.randint(key_class, shape, 0, jnp.sum(sizes > 0))]
         member = jax.random.randint(key_member, shape, 0, jnp.iinfo(jnp.int32).max) % sizes[chosen]
-        return order[starts[chosen] + member].astype(indices.dtype)
+        alike = order[starts[chosen] + member].astype(indices.dtype)
+        if share == 1:
+            return alike
+        key_share, key_any = jax.random.split(jax.random.fold_in(key, 1))
+        anyone = jax.random.randint(key_any, shape, 0, count, indices.dtype)
+        return jnp.where(jax.random.bernoulli(key_share, share, shape), alike, anyone)
 
     return draw
 

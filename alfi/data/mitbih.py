@@ -53,7 +53,7 @@ def load(
     records: Sequence[int] | None = None,
     prepared: bool | None = None,
     shared_patient: bool = False,
-    intervals: bool = False,
+    intervals: bool | str = False,
 ) -> Dataset:
     """98,582 beats x[n, 187, 1] in mV, classes N, S, V, F; de Chazal's DS1 is train (51,013), DS2 is test (47,569).
 
@@ -70,6 +70,7 @@ def load(
     intervals       True: x[n, 187, 3], two more channels that hold the times in s from the R peak before to this one
                     and from this one to the next (the record's median at its first and last beat): all that tells a
                     premature beat (S) from a normal one of the same form
+                    "relative": in units of the record's median, which takes out the patient's own heart rate
 
     ``groups`` are patients: the record, 201 for 202. ``ids`` are ``mitbih/RECORD/SAMPLE``, the R peak at 125 Hz.
 
@@ -81,6 +82,8 @@ def load(
 
     Example: ``alfi.data.load("mitbih", records=(100, 208), intervals=True).x.shape[1:] == (187, 3)``
     """
+    if intervals not in (True, False, "relative"):
+        raise ValueError(f"mitbih: intervals: got {intervals!r}, expected True, False or 'relative'")
     everything = (*DS1, *DS2)
     wanted = sorted(set(everything if records is None else records))
     unknown = [record for record in wanted if record not in everything]
@@ -101,10 +104,14 @@ def load(
     return checked(str(path if prepared else folder), _dataset(beats, intervals))
 
 
-def _dataset(beats: Columns, intervals: bool) -> Dataset:
+def _dataset(beats: Columns, intervals: bool | str) -> Dataset:
     x = (beats["beats"] / np.float32(UNIT))[..., None]
     if intervals:
         seconds = np.stack([beats["rr_pre"], beats["rr_post"]], axis=-1)[:, None]
+        if intervals == "relative":
+            _, which = np.unique(beats["record"], return_inverse=True)
+            medians = np.array([np.median(seconds[which == record]) for record in range(which.max() + 1)])
+            seconds = seconds / medians[which][:, None, None]
         x = np.concatenate([x, np.broadcast_to(seconds, (len(x), LENGTH, 2))], axis=-1, dtype=np.float32)
     pairs = zip(beats["record"], beats["rpeak"], strict=True)
     ids = np.array([f"mitbih/{record}/{peak}" for record, peak in pairs])

@@ -57,6 +57,11 @@ def test_beats_classes_and_intervals_of_made_records(write, tmp_path):
     np.testing.assert_allclose(data.x[train][:, 0, 1], np.append(usual, apart)[kept], rtol=1e-6)
     np.testing.assert_allclose(data.x[train][:, 50, 2], np.append(apart, usual)[kept], rtol=1e-6)
     assert apart.max() - usual > 0.1
+    relative = alfi.data.load("mitbih", root=tmp_path, records=(101, 100), intervals="relative")
+    seconds = data.x[train][:, 0, 1:]
+    np.testing.assert_allclose(relative.x[train][:, 0, 1:], seconds / np.median(seconds), rtol=1e-6)
+    with pytest.raises(ValueError, match="intervals"):
+        alfi.data.load("mitbih", root=tmp_path, records=(101, 100), intervals="seconds")
 
 
 def test_a_slow_reference_of_the_whole_pipeline(write):
