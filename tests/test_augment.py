@@ -51,6 +51,7 @@ def test_shifts_are_those_of_numpy():
         assert any(np.array_equal(got, window) for window in windows)
 
 
+@pytest.mark.slow
 def test_rotation_and_crop_stay_within_the_image_and_do_nothing_at_zero():
     for still in (augment.rotate(0.0), augment.crop(1.0), augment.shift(0)):
         np.testing.assert_allclose(still(KEY, IMAGES, LABELS)[0], IMAGES, atol=1e-6)

@@ -81,6 +81,7 @@ def test_a_mistake_is_told_in_one_line(call, message):
         call()
 
 
+@pytest.mark.slow
 def test_allocate_is_solve(close):
     population = np.r_[np.ones(N - 1), 0.0]
     got = alfi.allocate(D, factors(), 3, weights=LABELLED, population=population)
@@ -157,6 +158,7 @@ def test_without_sensitivity_it_is_climbed_by_mirror_ascent():
     np.testing.assert_allclose([pairwise.bound, mirror.bound], expected.bound, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_float64_without_being_asked_for():
     """A user in float32 gets float32 arrays, and the numbers of float64."""
     exact = alfi.certify(D, factors(), NEEDS_TWO)

@@ -119,6 +119,7 @@ def test_score_is_the_gain(weight, close):
     close(got, D.gain(data, state, weight))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "rule", [selection.greedy(), selection.sample(), selection.forward_backward(), selection.top_k()]
 )

@@ -136,6 +136,7 @@ def test_diagnose_sees_the_trained_model_and_the_masked_pool():
     jax.tree.map(np.testing.assert_array_equal, learned.diagnostics[1], after.variables)
 
 
+@pytest.mark.slow
 def test_vmap_over_keys_equals_one_experiment_each():
     """Later rounds may part by rounding; in float64 on this problem they do not."""
     pool = problem()

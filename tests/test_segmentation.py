@@ -57,6 +57,7 @@ LOSSES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LOSSES)
 def test_every_loss_teaches_the_masks(name):
     options = {"steps": 120, "minibatch_size": 8, "loss": LOSSES[name], "augment": augment.flip()}

@@ -68,12 +68,14 @@ def test_one_program_serves_all_rounds(factory):
     assert train._cache_size() == 1
 
 
+@pytest.mark.slow
 def test_jit_equals_eager():
     train = fixed_steps(MODEL, CATEGORICAL, steps=5)
     args = (KEY, begin(), X, Y, ORDER[:20], 10)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), jax.jit(train)(*args), train(*args))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("factory", [fixed_steps, until_fitted])
 def test_vmap_over_seeds_equals_a_loop(factory):
     train = factory(MODEL, CATEGORICAL, optax.adam(1e-2), steps=60)
@@ -153,6 +155,7 @@ def test_state_is_trained_and_types_are_kept():
         assert all(jax.tree.leaves(moved))
 
 
+@pytest.mark.slow
 def test_a_convolutional_network_fits():
     rng = np.random.default_rng(1)
     y = jnp.asarray(rng.integers(0, 2, 24))
@@ -172,6 +175,7 @@ def test_impossible_settings_are_refused():
             until_fitted(MODEL, CATEGORICAL, **settings)
 
 
+@pytest.mark.slow
 def test_a_loss_replaces_the_likelihood():
     """One step descends the loss given: here Dice and weighted cross-entropy, over sites, of one example."""
     x, y = jnp.arange(12.0).reshape(1, 2, 2, 3) / 9, jnp.asarray([[[0, 1], [1, 1]]])

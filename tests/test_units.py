@@ -51,6 +51,7 @@ def test_all_members_of_a_picked_group_are_labelled():
     assert known(state) == [0, *expected]
 
 
+@pytest.mark.slow
 def test_strategies_label_one_group_for_each_pick():
     pool = make(groups=GROUPS)
     query = jax.jit(loop.make_query(strategies.v_optimal(MODEL, LIKELIHOOD), BATCH, unit="group"))
@@ -101,6 +102,7 @@ def test_gain_per_cost_decides():
     assert jax.jit(query)(jax.random.key(0), begin(pool), pool)[1].indices.tolist() == [23]
 
 
+@pytest.mark.slow
 def test_what_inspection_flags_is_never_asked():
     x = testing.normal(jax.random.key(0), (N, 4))
     variables = jax.jit(MODEL.init)(jax.random.key(1), x[:1])

@@ -58,6 +58,8 @@ def maximise_evidence(values: Float[Array, " p"], squared_norm: Float[Array, ""]
 def evidence(model: Model, likelihood: Likelihood) -> PriorFn:
     """Prior precision of the last layer by maximum evidence on the labelled set, anew in every round.
 
+    It is 1 while nothing is labelled.
+
     Raises
     ------
     ValueError
@@ -82,7 +84,8 @@ def evidence(model: Model, likelihood: Likelihood) -> PriorFn:
 
     def prior(factors: Factors, fitted: Fitted, pool: Pool) -> Array:
         labelled = pool.labelled.astype(factors.squared_norms().dtype)
-        return maximise_evidence(spectrum(factors, labelled), squared_norm(fitted))
+        best = maximise_evidence(spectrum(factors, labelled), squared_norm(fitted))
+        return jnp.where(jnp.any(pool.labelled), best, 1)  # of nothing the evidence would make it zero
 
     return prior
 

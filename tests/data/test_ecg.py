@@ -84,6 +84,7 @@ def test_a_normal_beat_looks_like_one(getkey):
     np.testing.assert_allclose(np.diff(shown), 1, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_ectopic_beats_come_early_wide_and_with_a_compensatory_pause():
     heart = QUIET._replace(ventricular=0.15, supraventricular=0.15)
     peaks, beats = jax.vmap(lambda key: rhythm(key, heart, 10.0))(jax.random.split(jax.random.key(1), 200))

@@ -61,6 +61,7 @@ def test_submodular(name):
     assert ((d - c) >= -1e-9).all()
 
 
+@pytest.mark.slow
 @every
 def test_degree_and_logdet(name):
     criterion = CRITERIA[name](0.0)

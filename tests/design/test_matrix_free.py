@@ -89,6 +89,7 @@ def test_relaxation_is_the_optimal_design_for_these_probes():
     assert value >= float(best.bound) - 2e-3 * abs(value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("eta", [1.0, 10.0])
 def test_block_rounding_is_regret_minimisation_of_block_factors(eta):
     p, x = layer()

@@ -49,6 +49,7 @@ def test_z_scores():
     np.testing.assert_allclose(np.average(scores**2, axis=0, weights=POPULATION), [1, 1, 1, 0], atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_network_is_its_own_features_or_random_ones():
     model = alfi.models.mlp(2, hidden=(6, 5))
     variables = model.init(jax.random.key(3), jnp.asarray(X))

@@ -58,6 +58,7 @@ def test_a_finished_run_only_rebuilds_its_report(finished, capsys):
     assert "complete" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_end(finished, tmp_path):
     """Cut at a random byte, as a kill does: the rest is done again, identically in all but the seconds."""
     folder = tmp_path / "quickstart"
@@ -86,6 +87,7 @@ def test_one_compilation_serves_all_rounds(tmp_path):
     assert [len(records) for records in rounds] == [2, 2, 2]
 
 
+@pytest.mark.slow
 def test_looped_seeds_begin_like_vmapped_ones(finished, tmp_path):
     assert command(tmp_path, "--mode", "loop", "--strategies", "random", "margin", "--contrasts", "margin") == 0
     looped = {(r["strategy"], r["seed"]): r for r in records(tmp_path / "quickstart") if r["round"] == 0}

@@ -39,6 +39,7 @@ def written_out(factor_fn, fitted, pool):
     return testing.write_out(jax.jit(lambda fitted: factor_fn(jax.random.key(0), fitted, pool))(fitted))
 
 
+@pytest.mark.slow
 @cases
 @sites
 def test_jacobian_is_the_root_of_the_fisher_information(case, sites, close):

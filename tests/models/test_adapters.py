@@ -218,6 +218,7 @@ def test_double_precision_inputs_give_double_precision_parameters(model):
     assert {leaf.dtype for leaf in jax.tree.leaves(model.init(KEY, X))} == {jnp.dtype("float32")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("chunk_size", [1, 5, 12, 100, None])
 def test_chunked_equals_whole(model, variables, chunk_size):
 

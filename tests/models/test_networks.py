@@ -127,6 +127,7 @@ def test_batch_statistics_move_in_training_alone(name):
     assert all(jax.tree.leaves(moved))
 
 
+@pytest.mark.slow
 @rows()
 def test_training_with_taps_is_training(name):
     (model, variables), x = network(name), NETWORKS[name][1]
@@ -152,6 +153,7 @@ def test_taps_are_the_layers(name):
     assert {tap: value.shape[1:] for tap, value in taps.items()} == NETWORKS[name][3]
 
 
+@pytest.mark.slow
 @rows()
 def test_the_jacobian_is_of_one_row_and_of_the_features(name):
     """Batch statistics are constants in it; in the head's kernel it is the features."""
@@ -197,6 +199,7 @@ def test_training_on_a_cpu_holds_no_convolution(name):
     assert ("stablehlo.convolution" in traced.lower(lowering_platforms=("cuda",)).as_text()) == (name != "mlp")
 
 
+@pytest.mark.slow
 @rows(("mlp", "resnet1d, batch", "resnet18, batch"))
 def test_jit_equals_eager(name):
     """A row alone, operation by operation."""

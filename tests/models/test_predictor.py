@@ -49,6 +49,7 @@ def test_no_gradient_passes_the_true_losses():
     np.testing.assert_allclose(gradient[:, 1], [-0.5, 0.5, -0.5, 0.5])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [0.0, 0.6, 1.0])
 def test_the_ranking_reaches_the_network_until_it_is_stopped(stop):
     model, variables = network(stop_gradient_after=stop)

@@ -58,6 +58,7 @@ def test_impossible_regressors_are_refused():
             regressor(BACKBONE, **options)
 
 
+@pytest.mark.slow
 def test_members_are_independent_networks():
     model = BACKBONE(3)
     members = init_members(model, KEY, X, 4)

@@ -96,6 +96,7 @@ def test_picks_are_different_available_and_scored(rule, criterion):
     assert np.isfinite(batch.gains).all()
 
 
+@pytest.mark.slow
 @few
 def test_groups_and_costs_of_one_are_none_at_all_and_eager_is_jit(rule, criterion):
     arguments = problem(criterion)
@@ -113,6 +114,7 @@ def test_a_permutation_of_the_pool_permutes_the_picks(rule, criterion):
     np.testing.assert_allclose(permuted.gains, plainly.gains, rtol=1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rule", "criterion"), [pair for pair in FEW if pair in DETERMINISTIC])
 def test_padding_changes_nothing(rule, criterion):
     chosen, *arguments = problem(criterion)

@@ -125,6 +125,7 @@ def cases(seeds, tried):
     )
 
 
+@pytest.mark.slow
 @cases(20, CRITERIA)
 def test_the_same_fifty_of_two_thousand(name, seed):
     data, labelled = ordinary(seed), np.arange(N) < 20

@@ -44,6 +44,7 @@ def both(name, data, batch_size, prior_precision, labelled=20):
     return single, double
 
 
+@pytest.mark.slow
 @criterion
 @pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)])
 def test_fifty_of_two_thousand(name, seed):
@@ -52,6 +53,7 @@ def test_fifty_of_two_thousand(name, seed):
     np.testing.assert_allclose(single.gains, double.gains, rtol=1e-3)
 
 
+@pytest.mark.slow
 @criterion
 def test_batches_longer_than_one_refresh(name):
     single, double = both(name, classifier(3, 400, 15, 3), REFRESH + 20, 1.0)
@@ -104,6 +106,7 @@ def test_state_does_not_drift(name):
     np.testing.assert_allclose(gains, expected, atol=1e-5 * np.max(expected))
 
 
+@pytest.mark.slow
 def test_vmap_refreshes_each_problem_when_it_needs_it():
     """Weak and strong priors side by side: as one by one, although they are refreshed at different times."""
     data, weights = classifier(3, 60, 7, 3), jnp.zeros(60)

@@ -33,6 +33,7 @@ def report():
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 def test_every_case_is_tested():
     assert list(report()) == CASES
 

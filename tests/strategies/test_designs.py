@@ -95,6 +95,7 @@ def test_designs_are_greedy_in_their_function_of_the_information(name, options, 
     np.testing.assert_allclose(batch.gains, gains, rtol=1e-7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("labelled", [(), pytest.param((0,), marks=pytest.mark.slow), LABELLED, tuple(range(8))])
 def test_e_optimal_raises_the_smallest_eigenvalue_that_can_be_raised(labelled):
     """By comparing all eigenvalues, from the smallest on."""
@@ -115,6 +116,7 @@ def test_e_optimal_raises_the_smallest_eigenvalue_that_can_be_raised(labelled):
         assert alfi.select(criterion, factors, K, weights=weights).indices.tolist() == picks
 
 
+@pytest.mark.slow
 def test_more_parameters_than_the_sketch_are_projected():
     factor_fn = fisher.last_layer(MODEL, LIKELIHOOD)  # 10 parameters
     assert isinstance(fisher.sketch_above(factor_fn, 10)(jax.random.key(0), *problem()), fisher.LastLayerFactors)
