@@ -2,8 +2,20 @@
 
 from alfi.design.bound import bound, submodular_bound
 from alfi.design.efficiency import Efficiency, efficiency
+from alfi.design.match import Match, match
 from alfi.design.regret import regret
 from alfi.design.round import apportion, round
 from alfi.design.solve import solve
 
-__all__ = ["Efficiency", "apportion", "bound", "efficiency", "regret", "round", "solve", "submodular_bound"]
+__all__ = [
+    "Efficiency",
+    "Match",
+    "apportion",
+    "bound",
+    "efficiency",
+    "match",
+    "regret",
+    "round",
+    "solve",
+    "submodular_bound",
+]
