@@ -34,13 +34,13 @@ def accelerated(
     start: tuple[Float[Array, " n"], Float[Array, ""], Float[Array, ""]],
     iterations: int,
     inner: Float[Array, ""],
-    tolerance: float | Array,
+    enough: Float[Array, ""],
 ) -> tuple[Float[Array, " n"], Float[Array, ""], Float[Array, ""]]:
     """Design, exact value and bound, from such a triple, by climbing ``problem``, which is nowhere below ``exact``.
 
-    Ends where the gap is at most ``inner`` for the one, or ``tolerance |value|`` for the other. A step costs two
-    evaluations and three sorts of the pool, and the gap falls with the square of their number.
-    An average of tangents is above the criterion as each of them is, and far less ragged.
+    Ends where the gap is at most ``inner`` for the one, or ``enough`` for the other. A step costs two evaluations and
+    three sorts of the pool, and the gap falls with the square of their number. An average of tangents is above the
+    criterion as each of them is, and far less ragged.
 
     Source: Tseng 2008, On accelerated proximal gradient methods for convex-concave optimization; Nesterov 2007,
     doi 10.1007/s10107-006-0001-8 (the average as the dual).
@@ -80,7 +80,7 @@ def accelerated(
         return count + 1, climb, finished(climb)
 
     def finished(climb: Climb) -> Bool[Array, ""]:
-        close = (climb.bound - climb.reached <= inner) | (climb.bound - climb.value <= tolerance * jnp.abs(climb.value))
+        close = (climb.bound - climb.reached <= inner) | (climb.bound - climb.value <= enough)
         return close | jnp.isnan(climb.reached)
 
     z, value, bound = start

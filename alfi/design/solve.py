@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float
 
 from alfi.design.accelerated import accelerated
 from alfi.design.deletion import supporting
-from alfi.design.iterate import Iterate, Problem, evaluate, mass, problem, room, rounding
+from alfi.design.iterate import Iterate, Problem, evaluate, mass, problem, room, rounding, unit
 from alfi.design.pairwise import pairwise
 from alfi.design.simplex import rescale
 from alfi.typing import Criterion, Design
@@ -86,13 +86,14 @@ def solve(
     method
         ``"pairwise"``: Frank-Wolfe with pairwise steps and exact line search, the most precise; needs the criterion's
         ``sensitivity``. ``"multiplicative"``: nothing but evaluations, for monotone criteria. ``"mirror"``: entropic
-        mirror ascent with a step that adapts, for any differentiable criterion. A criterion with kinks (E, G) is
-        climbed along smoothed forms by accelerated mirror ascent, whatever the method.
+        mirror ascent with a step that adapts, for any differentiable criterion. A criterion with kinks (E, G, the
+        worst case of ``over``) is climbed along smoothed forms by accelerated mirror ascent, whatever the method.
     iterations
         Scorings of the pool at most; with kinks ten times as many steps, for each width of the smoothing.
     tolerance
         Stop at ``bound - value <= tolerance * z . slope``, default 1e-6: for D, A, c, V without prior this is the gap
-        of the equivalence theorem. With kinks at ``tolerance * |value|``, default 5e-4; about 1e-4 can be reached.
+        of the equivalence theorem. With kinks default 5e-4, in units of ``|value|`` if it is
+        homogeneous; about 1e-4 can be reached.
     concave
         Whether the criterion is concave; default what it says itself. Otherwise the bound is nan.
 
@@ -146,10 +147,11 @@ def _sharpen(
     """Design, value and best bound of a criterion with kinks, by smoothed forms that come nearer and nearer to it."""
 
     def climb(found: tuple[Array, Array, Array], width: Array) -> tuple[tuple[Array, Array, Array], None]:
-        size = jnp.abs(found[1])
-        smooth = task._replace(criterion=task.criterion.smoothed(width * size / jnp.log(max(2, task.data.p))))
-        return accelerated(smooth, task, found, iterations, INNER * width * size, tolerance), None
+        size = unit(task, evaluate(task, found[0]))
+        smooth = task._replace(criterion=task.criterion.smoothed(width * size / terms))
+        return accelerated(smooth, task, found, iterations, INNER * width * size, tolerance * size), None
 
+    terms = jnp.log(max(2, getattr(task.data, "p", 2)))
     value = evaluate(task, z).value
     start = z, value, jnp.full_like(value, jnp.inf)
     return jax.lax.scan(climb, start, jnp.asarray(WIDTHS, value.dtype))[0]
