@@ -73,6 +73,13 @@ def jacobian(
     >>> factor_fn = jacobian(apply, alfi.likelihoods.gaussian())
     >>> factor_fn(jax.random.key(0), alfi.Fitted(jnp.zeros((3, 2))), pool).array.shape
     (5, 2, 6)
+
+    Images of 32 x 32 pixels have 1024 rows and as much information as 6:
+
+    >>> images = alfi.pool(jnp.ones((5, 32, 32, 3)))
+    >>> factor_fn = jacobian(apply, alfi.likelihoods.segmentation(), site_chunk_size=64)
+    >>> factor_fn(jax.random.key(0), alfi.Fitted(jnp.zeros((3, 2))), images).array.shape
+    (5, 6, 6)
     """
     if site_chunk_size is not None and site_chunk_size < 1:
         raise ValueError(f"site_chunk_size must be at least 1; got {site_chunk_size}.")
