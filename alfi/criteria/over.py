@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax.tree_util import Partial
 from jaxtyping import Array, Float
 
-from alfi.typing import Criterion, State
+from alfi.typing import Criterion, Known, State
 
 
 def over(criterion: Criterion, reduce: Callable[[Float[Array, " e"]], Float[Array, ""]] = jnp.mean) -> Criterion:
@@ -27,8 +27,9 @@ def over(criterion: Criterion, reduce: Callable[[Float[Array, " e"]], Float[Arra
     Criterion on the same kind of data with the axis e after the pool's, since rows are what is picked: DenseFactors
     with array [n, e, r, p], LastLayerFactors with [n, e, t, r, c] and [n, e, t, d], scores [n, e].
     ``gain_i = reduce(value + gain_i) - reduce(value)``, the change of the value; for criteria without a value
-    (distances) the reduction of the gains. ``sensitivity`` by the chain rule. State and cost: e times those of the
-    criterion.
+    (distances) the reduction of the gains. ``sensitivity`` by the chain rule. With ``jnp.mean`` and ``jnp.min`` it is
+    as concave as the criterion, so continuous designs are certified; of another reduction nothing is known: say
+    ``concave=True`` if it is concave and nowhere decreasing. State and cost: e times those of the criterion.
 
     Source: theory of optimal design for parameters that are not known (Pronzato & Pazman 2013, doi
     10.1007/978-1-4614-6363-4).
@@ -44,6 +45,8 @@ def over(criterion: Criterion, reduce: Callable[[Float[Array, " e"]], Float[Arra
     [2]
     """
     reduce = reduce if isinstance(reduce, Partial) else Partial(reduce)
+    known = _known(criterion.known, reduce)
+    kinks = known.concave and (reduce.func is jnp.min or criterion.smoothed is not None)
     return Criterion(
         init=Partial(_init, criterion),
         gain=Partial(_gain, criterion, reduce),
@@ -51,7 +54,28 @@ def over(criterion: Criterion, reduce: Callable[[Float[Array, " e"]], Float[Arra
         value=Partial(_value, criterion, reduce),
         sensitivity=None if criterion.sensitivity is None else Partial(_sensitivity, criterion, reduce),
         refresh=None if criterion.refresh is None else Partial(_refresh, criterion),
+        known=known,
+        smoothed=Partial(_smoothed, criterion, reduce) if kinks else None,
     )
+
+
+def _known(known: Known, reduce: Partial) -> Known:
+    """A mean or a minimum of concave functions is concave, and of one degree if they are; a mean also submodular."""
+    if reduce.args or reduce.keywords or reduce.func not in (jnp.mean, jnp.min):
+        return Known()
+    return Known(known.concave, known.submodular and reduce.func is jnp.mean, degree=known.degree)
+
+
+def _smoothed(criterion: Criterion, reduce: Partial, width: Any) -> Criterion:
+    """Smooth problems, where they have kinks themselves, and a soft minimum of them, at most ``width log e`` above."""
+    inner = criterion if criterion.smoothed is None else criterion.smoothed(width)
+    outer = Partial(_soft_minimum, jnp.asarray(width, float)) if reduce.func is jnp.min else reduce
+    return over(inner, outer)._replace(known=Known(concave=True), smoothed=None)
+
+
+def _soft_minimum(width: Array, values: Float[Array, " e"]) -> Float[Array, ""]:
+    width = width.astype(values.dtype)
+    return -width * (jax.nn.logsumexp(-values / width) - jnp.log(values.shape[0]))
 
 
 def _init(criterion: Criterion, data: Any, weights: Array, population: Array) -> State:

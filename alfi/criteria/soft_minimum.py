@@ -40,7 +40,7 @@ def soft_minimum(width: Any, *, prior_precision: Any = 1.0) -> Criterion:
     [0, 2]
     """
     width = hyperparameter(width)
-    slow = from_matrix(Partial(_value, width), prior_precision=prior_precision, known=Known(concave=True))
+    slow = from_matrix(Partial(soft_smallest, width), prior_precision=prior_precision, known=Known(concave=True))
     return slow._replace(sensitivity=Partial(_sensitivity, width))
 
 
@@ -49,7 +49,8 @@ def smoothed(prior_precision: Array, width: Any) -> Criterion:
     return soft_minimum(width, prior_precision=prior_precision)
 
 
-def _value(width: Array, information: Float[Array, "p p"]) -> Float[Array, ""]:
+def soft_smallest(width: Array, information: Float[Array, "p p"]) -> Float[Array, ""]:
+    """The soft minimum of the eigenvalues, ``-width log mean_j exp(-l_j / width)``."""
     terms = -jnp.linalg.eigvalsh(information) / width.astype(information.dtype)
     return -width.astype(information.dtype) * (jax.nn.logsumexp(terms) - jnp.log(terms.shape[0]))
 

@@ -2,6 +2,7 @@
 
 from alfi.design.bound import bound, submodular_bound
 from alfi.design.efficiency import Efficiency, efficiency
+from alfi.design.match import Match, match
 from alfi.design.matrix_free import block_regret, relax, solve_probes
 from alfi.design.regret import regret
 from alfi.design.round import apportion, round
@@ -9,10 +10,12 @@ from alfi.design.solve import solve
 
 __all__ = [
     "Efficiency",
+    "Match",
     "apportion",
     "block_regret",
     "bound",
     "efficiency",
+    "match",
     "regret",
     "relax",
     "round",

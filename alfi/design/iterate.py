@@ -74,6 +74,11 @@ def mass(at: Iterate) -> Float[Array, ""]:
     return jnp.abs(jnp.sum(jnp.where(at.z > 0, at.z * at.slope, 0)))
 
 
+def unit(problem: Problem, at: Iterate) -> Float[Array, ""]:
+    """The unit of relative gaps of a criterion with kinks: its value where that has a scale, else the mass."""
+    return jnp.abs(at.value) if problem.criterion.known.degree else mass(at)
+
+
 def rounding(at: Iterate) -> Float[Array, ""]:
     """By how much two values of nearly the same design may differ for no reason."""
     return 16 * jnp.finfo(at.z.dtype).eps * (jnp.abs(at.value) + mass(at))

@@ -3,6 +3,7 @@
 import math
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from alfi.typing import Likelihood
@@ -34,6 +35,12 @@ def site_roots(likelihood: Likelihood, outputs: Float[Array, "t c"]) -> Float[Ar
     """
     roots = jax.vmap(lambda f: likelihood.fisher_factor(f).T)(outputs)
     return roots * site_scale(likelihood, outputs.shape[0])
+
+
+def matrix_root(information: Float[Array, "p p"]) -> Float[Array, "p p"]:
+    """A with ``A^T A`` the information, from its eigenvectors; eigenvalues that rounding made negative are 0."""
+    values, vectors = jnp.linalg.eigh(information)
+    return jnp.sqrt(jnp.maximum(values, 0))[:, None] * vectors.T
 
 
 def site_scores(

@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from alfi.fisher.factors import DenseFactors, LastLayerFactors
 from alfi.fisher.last_layer import in_contrasts, outputs_and_features, with_bias
-from alfi.fisher.roots import site_roots, site_scale
+from alfi.fisher.roots import matrix_root, site_roots, site_scale
 from alfi.typing import FactorFn, Fitted, Likelihood, Model, Pool, PRNGKey
 
 
@@ -74,7 +74,7 @@ def summed_last_layer(
             whole = jax.eval_shape(pieces, outputs, features)
             if whole.r <= whole.p:
                 return scale * pieces(outputs, features).dense().array[0]
-            return scale * _root(_summed(pieces, outputs, features, whole.p, site_chunk_size))
+            return scale * matrix_root(_summed(pieces, outputs, features, whole.p, site_chunk_size))
 
         return DenseFactors(jax.lax.map(one, pool.x, batch_size=min(chunk_size, pool.x.shape[0])))
 
@@ -93,8 +93,3 @@ def _summed(
         return total + pieces(*sites).dense_information(jnp.ones(1, total.dtype)), None
 
     return jax.lax.scan(add, jnp.zeros((p, p), features.dtype), chunks)[0]
-
-
-def _root(information: Float[Array, "p p"]) -> Float[Array, "p p"]:
-    values, vectors = jnp.linalg.eigh(information)
-    return jnp.sqrt(jnp.maximum(values, 0))[:, None] * vectors.T

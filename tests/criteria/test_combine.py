@@ -8,6 +8,7 @@ from jax.tree_util import Partial
 
 from alfi import criteria, fisher, selection, testing
 from alfi.selection.sequential import take
+from alfi.typing import Known
 
 pytestmark = pytest.mark.slow  # minutes of compilation together: make test-slow
 
@@ -189,3 +190,21 @@ def test_fresh_combinations_are_not_traced_again():
         answers.append(gains(both, (data, jnp.arange(float(N)))))
     assert len(traces) == 1
     assert not np.allclose(*answers)
+
+
+@pytest.mark.parametrize(
+    ("reduce", "known"),
+    [
+        (jnp.mean, Known(concave=True, submodular=True, degree=0)),
+        (jnp.min, Known(concave=True, degree=0)),
+        (jnp.max, Known()),
+        (Partial(jnp.quantile, q=0.1), Known()),
+    ],
+    ids=["mean", "min", "max", "quantile"],
+)
+def test_what_is_known_of_a_reduction(reduce, known):
+    """A maximum of concave functions is not concave; of a function of one's own nothing is known."""
+    assert criteria.over(criteria.d_optimal(), reduce).known == known
+    unknown = criteria.over(criteria.from_matrix(jnp.trace), reduce)
+    assert unknown.known == Known()
+    assert unknown.smoothed is None

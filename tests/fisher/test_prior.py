@@ -78,6 +78,13 @@ def test_evidence_of_a_model_is_that_of_its_head_and_labelled_rows(likelihood):
     np.testing.assert_allclose(np.log(got), root, atol=1e-8)
 
 
+def test_evidence_of_nothing_is_one():
+    likelihood = likelihoods.categorical()
+    model, factors, fitted, pool = problem(likelihood)
+    nothing = pool._replace(labelled=jnp.zeros_like(pool.labelled))
+    assert fisher.evidence(model, likelihood)(factors, fitted, nothing) == 1
+
+
 def test_prior_reads_what_a_strategy_is_given():
     likelihood = likelihoods.categorical()
     model, *arguments = problem(likelihood)

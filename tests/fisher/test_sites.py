@@ -164,3 +164,85 @@ def test_hypothesised_of_one_logit_takes_the_answer_that_is_more_probable(close)
 def test_hypothesised_needs_labels_that_are_a_choice():
     with pytest.raises(ValueError, match="no `mode`"):
         fisher.hypothesised(testing.network(2), likelihoods.gaussian())
+
+
+# --- a square root of all parameters
+
+
+@cases
+@pytest.mark.parametrize("site_chunk_size", [1, 7, 4096])
+def test_summed_jacobian_has_the_information_of_autodiff(case, site_chunk_size, close):
+    """7 does not divide the 30 sites: those that fill up the last chunk count nothing."""
+    likelihood, labels, c = case
+    model, fitted, pool = problem(c)
+    summed = run(fisher.jacobian(model.apply, likelihood, site_chunk_size=site_chunk_size), fitted, pool)
+    p = sum(leaf.size for leaf in jax.tree.leaves(fitted.variables.params))
+    sites, rank = HEIGHT * WIDTH, max(1, c - 1)
+    assert summed.array.shape == (N, p, p)
+    assert sites * rank > p
+    expected = testing.network_fisher(
+        lambda params, x: model.apply(alfi.Variables(params), x), likelihood, labels, fitted.variables.params, pool.x
+    )
+    close(testing.fisher(testing.write_out(summed)), (likelihood.effective_sites or sites) / sites * expected)
+
+
+def test_summed_jacobian_of_a_part_and_in_chunks_of_images(close):
+    model, fitted, pool = problem(3)
+    likelihood = likelihoods.segmentation(effective_sites=10)
+    rows = run(fisher.jacobian(model.apply, likelihood, parameters=is_head), fitted, pool)
+    summed = run(
+        fisher.jacobian(model.apply, likelihood, parameters=is_head, chunk_size=2, site_chunk_size=8), fitted, pool
+    )
+    assert summed.r == summed.p == rows.p
+    close(testing.fisher(testing.write_out(summed)), testing.fisher(testing.write_out(rows)))
+
+
+def test_a_summed_jacobian_of_few_sites_is_its_rows(close):
+    model, fitted, pool = problem(3)
+    few = alfi.pool(pool.x[:, :1, :2])
+    rows, summed = (
+        run(fisher.jacobian(model.apply, likelihoods.segmentation(), site_chunk_size=size), fitted, few)
+        for size in (None, 1)
+    )
+    assert rows.r == summed.r == 2 * 2
+    close(summed.array, rows.array)
+
+
+def test_a_summed_jacobian_of_a_convolution_sees_all_sites(close):
+    """Pixels that share inputs: the sum is over their rows, not over pixels one by one."""
+    kernel, x = testing.normal(jax.random.key(3), (3, 3, 2, 2)), testing.normal(jax.random.key(4), (2, 7, 6, 2))
+    likelihood, pool = likelihoods.segmentation(), alfi.pool(x)
+
+    def apply(kernel, x):
+        return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+    fitted = alfi.Fitted(kernel)
+    summed = run(fisher.jacobian(apply, likelihood, site_chunk_size=10), fitted, pool)
+    assert summed.array.shape == (2, 36, 36)
+    expected = testing.network_fisher(apply, likelihood, testing.every_class, kernel, x)
+    close(testing.fisher(testing.write_out(summed)), expected)
+
+
+def test_summed_jacobian_holds_the_rows_of_one_chunk():
+    """Read in the compiled program: memory far below t r p, which the rows need."""
+    side, c, hidden = 64, 3, 16
+    model, x = testing.network(c, hidden), jax.ShapeDtypeStruct((1, side, side, 30), jnp.float32)
+    variables = jax.eval_shape(model.init, jax.random.key(0), x)
+    p = sum(np.prod(leaf.shape) for leaf in jax.tree.leaves(variables.params))
+
+    def memory(site_chunk_size):
+        factor_fn = fisher.jacobian(
+            model.apply, likelihoods.segmentation(), chunk_size=1, site_chunk_size=site_chunk_size
+        )
+        program = jax.jit(lambda v, x: factor_fn(jax.random.key(0), alfi.Fitted(v), alfi.pool(x)).array)
+        used = program.lower(variables, x).compile().memory_analysis()
+        return used.temp_size_in_bytes + used.output_size_in_bytes
+
+    rows = side**2 * (c - 1) * p * 4
+    assert memory(None) >= rows
+    assert memory(2) < rows / 2, (memory(2), rows)
+
+
+def test_site_chunks_of_a_jacobian_are_positive():
+    with pytest.raises(ValueError, match="site_chunk_size must be at least 1; got 0"):
+        fisher.jacobian(testing.network(3).apply, likelihoods.categorical(), site_chunk_size=0)
