@@ -59,11 +59,12 @@ test: venv ## run the tests
 test-slow: venv ## run the long checks that `make test` leaves out
 	$(PYTEST) -m slow $(ARGS)
 
-# The peers bring torch, several GB: in an environment of their own, which leaves .venv as it is pinned.
+# The peers bring torch, 5 GB with CUDA (UV_TORCH_BACKEND=cpu: without): in an environment of their own, so that .venv
+# stays as it is pinned.
 PEERS := .venv-peers
 
 test-peers: $(PEERS)/.installed ## compare with other libraries of active learning, in .venv-peers (downloads torch)
-	$(PEERS)/bin/python -m pytest -m peers tests/peers $(ARGS)
+	$(PEERS)/bin/python -m pytest -n $(WORKERS) --dist worksteal -m peers tests/peers $(ARGS)
 
 $(PEERS)/.installed: $(STAMP) requirements.txt pyproject.toml
 	$(BIN)/python -m venv --clear $(PEERS)
