@@ -96,3 +96,15 @@ def test_their_fault_sampled_labels_give_scores_that_no_batch_can_have(problem):
     gains = alfi.select(criteria.batch_bald(configurations=K), p, 8).gains
     assert np.all(np.asarray(gains) >= 0)
     assert np.sum(gains) <= np.log(K)
+
+
+def test_their_fault_with_few_samples_one_batch_holds_the_same_example_twice(draw):
+    """Their issue 16, in a pool where every example is there twice; alfi's does not, with as few configurations."""
+    e = np.exp(3 * draw(0, 20, 10, C))
+    twice = np.tile(e / e.sum(axis=2, keepdims=True), (2, 1, 1))
+    torch.manual_seed(0)
+    theirs = batchbald.get_batchbald_batch(logs(twice), 8, num_samples=10, dtype=torch.double)
+    assert len({pick % 20 for pick in theirs.indices}) < len(set(theirs.indices)) == 8
+    for configurations in (10, 4096):
+        picks = np.asarray(alfi.select(criteria.batch_bald(configurations=configurations), twice, 8).indices)
+        assert len(set(picks % 20)) == 8

@@ -109,15 +109,16 @@ def test_max_det_is_d_optimality_exactly(space, with_train, points):
 
 
 @pytest.mark.parametrize("with_train", [False, True])
-@pytest.mark.parametrize("factor", [1, 2])
-def test_bait_for_regression_agrees_exactly(factor, with_train, points):
+def test_bait_for_regression_agrees_exactly(with_train, points):
     """BAIT-F and BAIT-FB. The target is pool and labelled set together in both."""
-    picks, _ = run(
-        "BaitFeatureSpace", points, with_train=with_train, noise_sigma=SIGMA, overselection_factor=float(factor)
-    )
-    criterion = criteria.v_optimal(prior_precision=SIGMA**2)
-    batch = ours(criterion, points, with_train=with_train, rule=selection.forward_backward(factor))
-    assert batch.indices.tolist() == picks
+    batches = {}
+    for factor in (1, 2):
+        options = {"noise_sigma": SIGMA, "overselection_factor": float(factor), "batch_size": 6}
+        batches[factor], _ = run("BaitFeatureSpace", points, with_train=with_train, **options)
+        criterion, rule = criteria.v_optimal(prior_precision=SIGMA**2), selection.forward_backward(factor)
+        batch = ours(criterion, points, with_train=with_train, rule=rule, batch_size=6)
+        assert batch.indices.tolist() == batches[factor]
+    assert batches[1] != batches[2]
 
 
 def test_k_means_plus_plus_draws_from_the_same_distances(points):
@@ -181,23 +182,27 @@ def test_kernels_of_networks_agree_exactly(kernel, posterior, points, network):
 def test_strategies_on_networks_agree_exactly(points, network):
     """LCMD-TP, MaxDet-P and BAIT-FB-P of their paper, the latter two after the labelled set."""
     net, model, fitted, pool = network
-    after = [("train", [SIGMA])]
+    sigma = 0.2  # small enough for the backward steps of BAIT to matter
+    after = [("train", [sigma])]
     cases = {
         "lcmd": (("ll", [], "lcmd"), {}, strategies.lcmd(model, NOISE, kernel="last_layer")),
         "maxdet": (
             ("ll", after, "maxdet"),
-            {"maxdet_sigma": SIGMA},
-            strategies.max_det(model, NOISE, kernel="last_layer", prior_precision=SIGMA**2),
+            {"maxdet_sigma": sigma},
+            strategies.max_det(model, NOISE, kernel="last_layer", prior_precision=sigma**2),
         ),
         "bait": (
             ("ll", after, "bait"),
-            {"bait_sigma": SIGMA, "overselection_factor": 2.0},
-            strategies.bait(model, NOISE, prior_precision=SIGMA**2),
+            {"bait_sigma": sigma, "overselection_factor": 2.0},
+            strategies.bait(model, NOISE, prior_precision=sigma**2),
         ),
     }
+    batches = {}
     for name, (arguments, options, strategy) in cases.items():
-        picks, _ = select_batch(net, points, *arguments, **options)
-        assert strategy.select(KEY, fitted, pool, BATCH).indices.tolist() == picks, name
+        batches[name], _ = select_batch(net, points, *arguments, **options)
+        assert strategy.select(KEY, fitted, pool, BATCH).indices.tolist() == batches[name], name
+    forward = strategies.bait(model, NOISE, prior_precision=sigma**2, oversample=1)
+    assert forward.select(KEY, fitted, pool, BATCH).indices.tolist() != batches["bait"]
 
 
 def test_their_fault_without_noise_picks_beyond_the_rank_are_rounding_errors(points):
