@@ -28,7 +28,7 @@ INSTALL := $(BIN)/uv pip install --python $(BIN)/python
 MINOR := import sys; print("%d.%d" % sys.version_info[:2])
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test test-slow notebooks lint format requirements clean
+.PHONY: help venv demo test test-slow test-peers notebooks lint format requirements clean
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' Makefile
@@ -59,6 +59,18 @@ test: venv ## run the tests
 test-slow: venv ## run the long checks that `make test` leaves out
 	$(PYTEST) -m slow $(ARGS)
 
+# The peers bring torch, 5 GB with CUDA (UV_TORCH_BACKEND=cpu: without): in an environment of their own, so that .venv
+# stays as it is pinned.
+PEERS := .venv-peers
+
+test-peers: $(PEERS)/.installed ## compare with other libraries of active learning, in .venv-peers (downloads torch)
+	$(PEERS)/bin/python -m pytest -n $(WORKERS) --dist worksteal -m peers tests/peers $(ARGS)
+
+$(PEERS)/.installed: $(STAMP) requirements.txt pyproject.toml
+	$(BIN)/python -m venv --clear $(PEERS)
+	$(BIN)/uv pip install --python $(PEERS)/bin/python --constraints requirements.txt --editable ".[dev,peers]"
+	@touch $@
+
 notebooks: venv ## execute the notebooks and write them with their outputs: two minutes on 4 cores
 	$(BIN)/python -m experiments.notebooks
 
@@ -76,5 +88,5 @@ requirements: venv ## compile requirements.txt anew from pyproject.toml
 		-o requirements.txt --quiet $(if $(UPGRADE),--upgrade)
 
 clean: ## remove .venv and every cache; results/ stays
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv $(PEERS) .pytest_cache .ruff_cache .hypothesis build dist
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
