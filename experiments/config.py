@@ -47,6 +47,8 @@ class Config:
     initial_embedding: Literal["inputs", "pca", "network"] = "pca"
     """What distances between examples are measured in, for initial sets other than random, stratified and orb; network:
     random weights."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """What the network computes in (`alfi.models.mixed_precision`); parameters are float32, selection too."""
     hidden: tuple[int, ...] = (128, 64)
     """Widths of the hidden layers (models that have them: mlp)."""
     channels: tuple[int, ...] = (16, 32, 64)

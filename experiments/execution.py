@@ -151,6 +151,8 @@ def _model(config: Config, kind: tasks.Kind) -> alfi.Model:
     for name in options:
         known(name, [name for name in accepted if name != "outputs"], f"option of {config.model}")
     model = factory(kind.outputs, **{**settings, **options})
+    if config.precision != "float32":
+        model = alfi.models.mixed_precision(model, config.precision)
     if config.predictor:
         model = alfi.models.predictor(model, steps=config.steps)
     return alfi.models.chunked(model, config.chunk_size)

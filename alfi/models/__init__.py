@@ -8,6 +8,7 @@ from alfi.models.for_shape import for_shape
 from alfi.models.function import from_function
 from alfi.models.linear import linear
 from alfi.models.members import init_members
+from alfi.models.mixed_precision import mixed_precision
 from alfi.models.mlp import mlp
 from alfi.models.predictor import predictor, predictor_loss
 from alfi.models.regressor import regressor
@@ -25,6 +26,7 @@ __all__ = [
     "from_nnx",
     "init_members",
     "linear",
+    "mixed_precision",
     "mlp",
     "predictor",
     "predictor_loss",

@@ -209,6 +209,15 @@ def test_with_a_predictor_all_strategies_train_alike(command):
     assert len({tuple(row["picked"]) for row in first}) > 1
 
 
+def test_a_network_may_compute_in_short_numbers():
+    kind = tasks.kind_of(CONFIG, of_kind("classification"))
+    config, x = dataclasses.replace(CONFIG, model="linear"), jnp.asarray(of_kind("classification").x)
+    long, short = (execution._model(dataclasses.replace(config, precision=p), kind) for p in ("float32", "bfloat16"))
+    variables = long.init(jax.random.key(0), x)
+    difference = long.apply(variables, x) - short.apply(variables, x)
+    assert 0 < float(jnp.abs(difference).max()) < 0.1
+
+
 def test_predicted_losses_are_the_uncertainty_of_confident_coreset(monkeypatch):
     seen = {}
 
