@@ -21,12 +21,18 @@ def draw(config: Config, images: np.ndarray, x: np.ndarray, y: np.ndarray, model
         ]
         return np.stack(sets)
     if config.initial_set == "orb":
+        if images.ndim != 4:
+            raise ValueError(f"an initial set by ORB needs images; {config.data} has x {list(images.shape)}.")
         points, choose = jnp.asarray(alfi.initial.descriptors(images)), alfi.initial.farthest()
     elif config.initial_set == "stratified":
+        if y.ndim > 1 or np.issubdtype(y.dtype, np.floating):
+            raise ValueError(f"a stratified initial set needs classes [n]; {config.data} has {y.dtype}{list(y.shape)}.")
         points, choose = jnp.asarray(x), alfi.initial.stratified(y)
     else:
         points = embed(config, jnp.asarray(x), model)
-        options: dict[str, Any] = {"clusters": len(np.unique(y))} if config.initial_set == "prob_cover" else {}
+        options: dict[str, Any] = {}
+        if config.initial_set == "prob_cover" and y.ndim == 1 and np.issubdtype(y.dtype, np.integer):
+            options["clusters"] = len(np.unique(y))  # how many classes there are; no label is needed for that
         choose = getattr(alfi.initial, config.initial_set)(**options)
     run = jax.jit(choose, static_argnums=2)
     return np.stack([run(jax.random.key(seed), points, config.initial) for seed in range(config.seeds)])

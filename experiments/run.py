@@ -60,7 +60,7 @@ def parse(arguments: list[str]) -> Config:
 def run(config: Config, command: str) -> int:
     """Everything from reading the data to the report; returns the exit code."""
     configs.validate(config)
-    task = execution.load(config)
+    config, task = execution.load(config)
     folder, before = store.open_run(config, command)
 
     from rich.console import Console
@@ -68,7 +68,7 @@ def run(config: Config, command: str) -> int:
     from experiments import report
 
     console = Console()
-    width = config.seeds if config.mode == "vmap" else 1
+    width = configs.width(config)
     groups = [range(first, min(first + width, config.seeds)) for first in range(0, config.seeds, width)]
     kept, done = resume(config, before, groups)
     failures = complaints(kept)
@@ -156,6 +156,7 @@ def rounds(config, task, programs, name: str, group: range, history: list[dict],
     pool, width = task.pool, len(group)
     states = programs.begin(jnp.asarray(task.initial[group.start : group.stop]))
     states = replay(states, task, group, history)
+    units = jax.tree.map(lambda leaf: leaf[group.start : group.stop], task.units)
     seed_keys = jax.vmap(jax.random.key)(jnp.asarray(group))
     for number in range(finished, config.rounds + 1):
         keys = jax.vmap(loop.round_keys, in_axes=(0, None))(seed_keys, jnp.asarray(number))
@@ -164,14 +165,14 @@ def rounds(config, task, programs, name: str, group: range, history: list[dict],
         if number == 0 and group.start in first:
             states, learned, seconds = first[group.start]
         else:
-            states, learned = jax.block_until_ready(programs.learn(keys[0], states, pool))
+            states, learned = jax.block_until_ready(programs.learn(keys[0], states, units, pool))
             seconds = {"train": (time.perf_counter() - begin) / width}
         if number == 0:
             first[group.start] = states, learned, seconds
         picked = None
         if number < config.rounds:
             begin = time.perf_counter()
-            states, picked = jax.block_until_ready(programs.query[name](keys[1], states, pool))
+            states, picked = jax.block_until_ready(programs.query[name](keys[1], states, units, pool))
             seconds = {**seconds, "select": (time.perf_counter() - begin) / width}
         yield [
             {

@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 
-from experiments.config import Config
+from experiments.config import Config, width
 
 # Where a run was started from does not change its results.
 INCIDENTAL = ("out", "command")
@@ -44,6 +44,9 @@ def open_run(config: Config, command: str) -> tuple[Path, list[dict[str, Any]]]:
             before = json.loads(known.read_text(encoding="utf-8"))
         except json.JSONDecodeError as error:
             raise ValueError(f"{known} is not JSON ({error}): remove the folder, or choose another --name.") from error
+        if isinstance(before, dict):  # an option that is younger than the folder had its default
+            defaults = {f.name: f.default for f in dataclasses.fields(config) if f.default is not dataclasses.MISSING}
+            before = {**json.loads(json.dumps(defaults)), **before}
         keys = [key for key in resolved if key not in INCIDENTAL and before.get(key) != resolved[key]]
         if keys:
             changes = "; ".join(f"{key}: {before.get(key)} there, {resolved[key]} now" for key in keys)
@@ -112,7 +115,7 @@ def environment(config: Config, compile_seconds: dict[str, float]) -> dict[str, 
     return {
         **machine(),
         "mode": config.mode,
-        "seeds at once": config.seeds if config.mode == "vmap" else 1,
+        "seeds at once": width(config),
         "compile seconds": {name: round(seconds, 2) for name, seconds in compile_seconds.items()},
         "started": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }

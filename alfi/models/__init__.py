@@ -9,6 +9,7 @@ from alfi.models.function import from_function
 from alfi.models.inception import inception_v3, inception_weights
 from alfi.models.linear import linear
 from alfi.models.members import init_members
+from alfi.models.mixed_precision import mixed_precision
 from alfi.models.mlp import mlp
 from alfi.models.predictor import predictor, predictor_loss
 from alfi.models.regressor import regressor
@@ -28,6 +29,7 @@ __all__ = [
     "inception_weights",
     "init_members",
     "linear",
+    "mixed_precision",
     "mlp",
     "predictor",
     "predictor_loss",

@@ -80,7 +80,7 @@ def test_one_compilation_serves_all_rounds(tmp_path):
     config = run.parse(
         [*TINY, "--strategies", "random", "v_optimal", "--contrasts", "v_optimal", "--out", str(tmp_path)]
     )
-    task = execution.load(config)
+    config, task = execution.load(config)
     programs = execution.compile_programs(config, task)
     assert set(programs.seconds) == {"learn", "random", "v_optimal"}
     rounds = list(run.rounds(config, task, programs, "v_optimal", range(2), [], 0, {}))
