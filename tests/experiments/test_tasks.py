@@ -109,6 +109,22 @@ def test_the_network_is_that_for_the_inputs(shape, model):
         assert tasks.settled(CONFIG, kind, data).model == model
 
 
+@pytest.mark.parametrize(
+    ("model", "backend", "asked", "mode"),
+    [
+        ("mlp", "cpu", "auto", "vmap"),
+        ("cnn", "cpu", "auto", "loop"),
+        ("cnn", "cpu", "vmap", "vmap"),
+        ("cnn", "gpu", "auto", "vmap"),
+    ],
+)
+def test_how_seeds_run_goes_by_device_and_network(model, backend, asked, mode, monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    config, data = dataclasses.replace(CONFIG, model=model, mode=asked), of_kind("classification")
+    settled = tasks.settled(config, tasks.kind_of(config, data), data)
+    assert (settled.mode, configs.width(settled)) == (mode, 2 if mode == "vmap" else 1)
+
+
 @pytest.mark.parametrize("kind", METRICS)
 def test_the_task_is_told_from_the_labels(kind):
     data = of_kind(kind)
