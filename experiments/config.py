@@ -11,6 +11,9 @@ from typing import Any, Literal
 from alfi import models as all_models
 from alfi import strategies as all_strategies
 
+# Those that are made of a model and a likelihood alone.
+STRATEGIES = [name for name in all_strategies.__all__ if name not in ("compose", "deep_ensemble")]
+
 
 @dataclasses.dataclass(frozen=True)
 class Config:
@@ -108,9 +111,8 @@ def default(name: str, data: str | None) -> Config:
 
 def validate(config: Config) -> None:
     """Errors that need no data: before anything is loaded or compiled."""
-    offered = [name for name in all_strategies.__all__ if name not in ("compose", "deep_ensemble")]
     for name in (*config.strategies, *config.contrasts):
-        known(name, offered, "strategy")
+        known(name, STRATEGIES, "strategy")
     for name in config.contrasts:
         if name not in config.strategies:
             raise ValueError(f"contrast '{name}' is not among the strategies {', '.join(config.strategies)}.")

@@ -61,7 +61,24 @@ METRICS = {
 }
 
 
-@pytest.mark.parametrize("kind", ["regression", pytest.param("segmentation", marks=pytest.mark.slow)])
+def test_a_round_of_regression(monkeypatch):
+    """Trained in its own units, measured in those of the labels: better than the mean of the test labels."""
+    x = np.random.default_rng(2).normal(size=(52, 3))
+    data = dataset(x, (1000 + 50 * x[:, 0]).astype(np.float32))
+    monkeypatch.setattr(alfi.data, "load", lambda name, **options: data)
+    monkeypatch.setattr(execution, "_diagnose", lambda *arguments: lambda fitted, pool: {})
+    config = dataclasses.replace(CONFIG, initial=30, hidden=(16,), steps=200, learning_rate=1e-2)
+    config, task = execution.load(config)
+    programs = execution.compile_programs(config, task)
+    for record in next(run.rounds(config, task, programs, "random", range(2), [], 0, {})):
+        assert set(record["metrics"]) == METRICS["regression"]
+        assert 0 < record["metrics"]["rmse"] < 0.5 * data.y[-12:].std()
+        assert np.isnan(record["train_accuracy"])
+        assert run.complaints([record]) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["regression", "segmentation"])
 def test_a_whole_run(kind, command, tmp_path):
     data, strategies = of_kind(kind), ("random", "igs" if kind == "regression" else "margin")
     if kind == "regression":  # of tables: compiles fastest
