@@ -5,6 +5,7 @@ import re
 from typing import NamedTuple
 
 from alfi import strategies
+from experiments.config import STRATEGIES
 
 
 class Entry(NamedTuple):
@@ -19,7 +20,7 @@ class Entry(NamedTuple):
 
 def entries() -> list[Entry]:
     """Every strategy that can be named in an experiment."""
-    return [entry(name) for name in strategies.__all__ if name != "compose"]
+    return [entry(name) for name in STRATEGIES]
 
 
 def entry(name: str) -> Entry:

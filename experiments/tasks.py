@@ -66,7 +66,7 @@ def kind_of(config: Config, dataset: alfi.Dataset) -> Kind:
 
 
 def settled(config: Config, kind: Kind, dataset: alfi.Dataset) -> Config:
-    """The configuration with network and metric where they were left to the data.
+    """The configuration with network, metric and mode where they were left to the data and the device.
 
     Raises ValueError for a metric that this task has not, and for data that no network is made for.
     """
@@ -81,7 +81,10 @@ def settled(config: Config, kind: Kind, dataset: alfi.Dataset) -> Config:
         model = "unet" if kind.name == "segmentation" else CLASSIFIERS[dataset.x.ndim]
     if model in ("cnn", "unet") and dataset.x.ndim != 4:
         raise ValueError(f"a {model} needs images [n, height, width, channels]; {config.data} has {dataset.x.shape}.")
-    return dataclasses.replace(config, model=model, metric=metric)
+    mode = config.mode
+    if mode == "auto":  # convolutions of many seeds at once are slow on a CPU: the figures stand with the option
+        mode = "loop" if jax.default_backend() == "cpu" and model not in ("linear", "mlp") else "vmap"
+    return dataclasses.replace(config, model=model, metric=metric, mode=mode)
 
 
 def units_of(kind: Kind, y: np.ndarray, initial: np.ndarray) -> Units | None:

@@ -61,7 +61,24 @@ METRICS = {
 }
 
 
-@pytest.mark.parametrize("kind", ["regression", pytest.param("segmentation", marks=pytest.mark.slow)])
+def test_a_round_of_regression(monkeypatch):
+    """Trained in its own units, measured in those of the labels: better than the mean of the test labels."""
+    x = np.random.default_rng(2).normal(size=(52, 3))
+    data = dataset(x, (1000 + 50 * x[:, 0]).astype(np.float32))
+    monkeypatch.setattr(alfi.data, "load", lambda name, **options: data)
+    monkeypatch.setattr(execution, "_diagnose", lambda *arguments: lambda fitted, pool: {})
+    config = dataclasses.replace(CONFIG, initial=30, hidden=(16,), steps=200, learning_rate=1e-2)
+    config, task = execution.load(config)
+    programs = execution.compile_programs(config, task)
+    for record in next(run.rounds(config, task, programs, "random", range(2), [], 0, {})):
+        assert set(record["metrics"]) == METRICS["regression"]
+        assert 0 < record["metrics"]["rmse"] < 0.5 * data.y[-12:].std()
+        assert np.isnan(record["train_accuracy"])
+        assert run.complaints([record]) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["regression", "segmentation"])
 def test_a_whole_run(kind, command, tmp_path):
     data, strategies = of_kind(kind), ("random", "igs" if kind == "regression" else "margin")
     if kind == "regression":  # of tables: compiles fastest
@@ -107,6 +124,22 @@ def test_the_network_is_that_for_the_inputs(shape, model):
             tasks.settled(CONFIG, kind, data)
     else:
         assert tasks.settled(CONFIG, kind, data).model == model
+
+
+@pytest.mark.parametrize(
+    ("model", "backend", "asked", "mode"),
+    [
+        ("mlp", "cpu", "auto", "vmap"),
+        ("cnn", "cpu", "auto", "loop"),
+        ("cnn", "cpu", "vmap", "vmap"),
+        ("cnn", "gpu", "auto", "vmap"),
+    ],
+)
+def test_how_seeds_run_goes_by_device_and_network(model, backend, asked, mode, monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    config, data = dataclasses.replace(CONFIG, model=model, mode=asked), of_kind("classification")
+    settled = tasks.settled(config, tasks.kind_of(config, data), data)
+    assert (settled.mode, configs.width(settled)) == (mode, 2 if mode == "vmap" else 1)
 
 
 @pytest.mark.parametrize("kind", METRICS)
