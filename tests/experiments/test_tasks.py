@@ -275,3 +275,18 @@ def test_a_folder_older_than_an_option_goes_on(tmp_path):
     assert store.open_run(config, "command")[1] == []
     with pytest.raises(ValueError, match="predictor: False there, True now"):
         store.open_run(dataclasses.replace(config, predictor=True), "command")
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [("digits", "quickstart"), ("tfds:mnist", "quickstart-tfds-mnist"), ("mine/heart.npz", "quickstart-heart")],
+)
+def test_the_folder_of_results_is_named_by_the_data(data, name):
+    config = configs.default("quickstart", data)
+    assert (config.name, config.data) == (name, data)
+    configs.validate(config)
+
+
+@pytest.mark.parametrize("data", ["mitbih", "cdmam", "breast_cancer", "digits_long_tailed", "ham10000"])
+def test_the_quickstart_is_valid_for_every_kind_of_data(data):
+    configs.validate(configs.default("quickstart", data))
