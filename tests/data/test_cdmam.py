@@ -119,6 +119,7 @@ def test_the_wanted_detectability_is_62_5_percent_of_four_and_so_are_the_answers
     assert abs(right - 0.625) < 3.5 * np.sqrt(0.625 * 0.375 / 4000)
 
 
+@pytest.mark.slow
 def test_the_observer_tells_the_threshold_of_a_condition_from_one_image(getkey):
     keys = jax.random.split(getkey(), 128)
     many = jax.vmap(cdmam.conditions)(keys)

@@ -118,6 +118,7 @@ def test_every_record_is_covered_by_beats(getkey):
         assert np.diff(peaks, axis=1).min() >= 0.3 - 1e-5
 
 
+@pytest.mark.slow
 def test_variability_noise_and_wander_have_the_size_they_are_told(getkey):
     heart = Heart(variability=0.06, noise=0.0, wander=0.0)
     peaks, _ = jax.vmap(lambda key: rhythm(key, heart, 100.0))(jax.random.split(getkey(), 50))
@@ -138,6 +139,7 @@ def test_variability_noise_and_wander_have_the_size_they_are_told(getkey):
     assert 0.05 < wander[..., V1].std() < 0.15
 
 
+@pytest.mark.slow
 def test_vmap_over_keys_and_hearts_is_a_loop(getkey):
     keys = jax.random.split(getkey(), 3)
     many = jax.vmap(ecg.hearts)(keys)

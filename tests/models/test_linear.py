@@ -18,6 +18,7 @@ def test_linear_is_affine_and_its_head_tells_how():
     assert model.init(jax.random.key(0), x.astype(np.float32)).params["kernel"].dtype == np.float32
 
 
+@pytest.mark.slow
 def test_last_layer_fisher_is_that_of_all_parameters():
     model, likelihood = alfi.models.linear(3), alfi.likelihoods.categorical()
     pool = alfi.pool(jnp.asarray(np.random.default_rng(0).normal(size=(4, 5))))

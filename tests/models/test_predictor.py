@@ -92,6 +92,7 @@ def test_the_prediction_is_the_one_written_out():
     np.testing.assert_allclose(model.taps(variables, X)["predicted_loss"], expected, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_stochastic_and_images():
     model = predictor(cnn(2, channels=(4, 4), dropout=0.5), steps=5, width=3)
     x = jnp.ones((4, 8, 8, 1), jnp.float32)

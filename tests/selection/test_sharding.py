@@ -38,6 +38,7 @@ def test_every_case_is_tested():
     assert list(report()) == CASES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_eight_devices_pick_what_one_picks(case):
     result = report()[case]

@@ -133,6 +133,7 @@ def test_float32_picks_what_float64_picks(name):
     np.testing.assert_array_equal(single.indices, double.indices)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", rows([name for name in NAMES if name not in ("bait", "v_optimal")]))  # as d_optimal
 def test_jit_equals_eager_and_a_key_gives_one_answer(name):
     first, again, eager = (

@@ -67,6 +67,7 @@ def test_gs_x_is_that_of_the_paper(labelled):
     assert picks(strategies.gs_x(MODEL, likelihoods.gaussian()), make(labelled)).indices.tolist() == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "use"), [("gs_y", "y"), ("igs", "xy")])
 def test_sampling_in_the_outputs_is_that_of_the_paper(name, use):
     """Picks of the batch count with their predictions; labels are z-scored, and predictions by the labels."""
@@ -223,6 +224,7 @@ def test_the_radius_is_the_largest_of_enough_pure_balls(purity):
     assert share(radius * (1 - 1e-9)) >= purity > share(radius * (1 + 1e-9))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "x", [pytest.param(np.zeros((N, 2)), marks=pytest.mark.slow), np.arange(N)[:, None] // 20 * np.ones((N, 2))]
 )

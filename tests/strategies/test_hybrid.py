@@ -66,6 +66,7 @@ def test_each_stage_of_a_hybrid_finds_what_it_learnt():
     assert compiled(with_labels(pool, 3)).indices.tolist() == [7, 8, 9]
 
 
+@pytest.mark.slow
 def test_a_hybrid_of_hybrids_under_vmap():
     fitted, pool = problem()
     later = functools.partial(strategies.hybrid, early=taught("b", 4), late=taught("c", 7), labels=6)
@@ -80,6 +81,7 @@ def test_a_negative_count_is_refused():
         strategies.hybrid(MODEL, LIKELIHOOD, labels=-1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("capacity", [6, pytest.param(None, marks=pytest.mark.slow)])
 def test_members_are_trained_on_the_labelled_set_from_starts_of_their_own(capacity):
     """By hand: as many trainings, with the rows of the labelled set."""
@@ -101,6 +103,7 @@ def test_members_are_trained_on_the_labelled_set_from_starts_of_their_own(capaci
     jax.tree.map(lambda all, own: np.testing.assert_allclose(all[1], own, rtol=1e-6), members, one)
 
 
+@pytest.mark.slow
 def test_a_deep_ensemble_runs_in_the_loop():
     model = alfi.models.mlp(2, hidden=(4,))
     x = testing.normal(KEY, (12, 2), np.float32)

@@ -12,6 +12,7 @@ from alfi import models, strategies, testing
 MODEL, LIKELIHOOD = testing.network(2), alfi.likelihoods.categorical()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("empty", [False, True])
 def test_what_no_labelled_example_resembles_comes_first(empty):
     """Three groups, one of them labelled in part. With nothing labelled all that is asked is numbers."""
