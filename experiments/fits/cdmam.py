@@ -1,9 +1,11 @@
 """Mammography image quality: the contrast threshold of an imaging condition from one simulated image of one cell.
 
-    python -m experiments.fit cdmam        some minutes a seed on 4 cores
+    python -m experiments.fit cdmam        four minutes a seed on 4 busy cores
 
 y is log10 of the threshold thickness in um at .25 mm; `rmse` is in that unit: .1 is an error of 26 %. Beside it stands
 the template observer, who knows the discs, their places and the template, on as many images.
+
+To expect: rmse .032, and .035 of the observer (one seed).
 """
 
 import functools

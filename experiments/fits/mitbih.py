@@ -1,6 +1,8 @@
 """MIT-BIH, one beat at a time, four AAMI classes, inter-patient: trained on DS1, tested on DS2, no patient in both.
 
-    python -m experiments.fit mitbih        some minutes a seed on 4 cores
+    python -m experiments.fit mitbih        half a minute to a minute a seed on 4 cores
+
+To expect: macro-F1 about .515, accuracy .83 (three seeds).
 
 A beat is 187 samples of lead MLII and the times to the beats before and after, in units of the record's median. Three
 quarters of a minibatch are drawn from all classes alike. Share and normalisation were chosen by looking at the test
