@@ -39,13 +39,14 @@ def entry(name: str) -> Entry:
 
 
 def show() -> None:
+    """One paragraph each: a table of five columns is unreadable in a terminal of 80."""
     from rich.console import Console
-    from rich.table import Table
+    from rich.padding import Padding
 
-    table = Table(title="strategies", title_justify="left", show_lines=True)
-    table.add_column("name", no_wrap=True)
-    for title in ("what it asks for", "tasks", "needs", "source"):
-        table.add_column(title, overflow="fold")
+    console = Console(highlight=False)
     for row in entries():
-        table.add_row(*(part.replace("[", r"\[") for part in row))
-    Console().print(table)
+        console.print(row.name, style="bold", markup=False)
+        needs = "nothing trained" if row.needs == "–" else row.needs
+        for line in (row.summary, f"tasks: {row.tasks}; needs: {needs}", row.source):
+            if line != "–":
+                console.print(Padding(line.replace("[", r"\[").replace("``", ""), (0, 0, 0, 4)))

@@ -49,6 +49,8 @@ def confident_coreset(
     ValueError
         If alpha is not between 0 and 1, the fusion is none of these, or the model lacks the layer.
 
+    Tasks: classification, segmentation. Needs: a trained model with features, or a loss predictor.
+
     Source: Confident Coreset for Active Learning in Medical Image Analysis, arXiv 2004.02200.
     """
     if not isinstance(alpha, jax.core.Tracer) and not 0 <= alpha <= 1:

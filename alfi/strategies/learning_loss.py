@@ -20,6 +20,8 @@ def learning_loss(model: Model, likelihood: Likelihood) -> Strategy:
     ValueError
         If the model does not predict its loss.
 
+    Tasks: any. Needs: a loss predictor.
+
     Source: Yoo & Kweon 2019, "Learning loss for active learning", arXiv 1905.03677.
     """
     del likelihood

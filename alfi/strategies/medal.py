@@ -53,6 +53,8 @@ def medal(
     ValueError
         If ``reduce`` is neither, ``oversample < 1``, or the model lacks the layer.
 
+    Tasks: classification, segmentation. Needs: a trained model with features.
+
     Source: Smailagic et al. 2018, MedAL, doi 10.1109/ICMLA.2018.00078.
     """
     if reduce not in REDUCE:

@@ -63,6 +63,8 @@ def vaal(
     The squared error is summed over pixels as the divergence is over codes: a bound of the likelihood. (The authors'
     code takes the mean of one and the sum of the other.)
 
+    Tasks: any. Needs: an auto-encoder of its own, which it trains.
+
     Source: Sinha, Ebrahimi & Darrell 2019, arXiv 1904.00370.
     """
     del model, likelihood
