@@ -172,7 +172,7 @@ def test_the_jacobian_is_of_one_row_and_of_the_features(name):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), of_row, others)
     features = model.features(variables, x)[0].reshape(-1, of_row["head"]["kernel"].shape[1])[0]
     expected = np.eye(4)[:, None] * np.asarray(features)[None, :, None]
-    np.testing.assert_allclose(of_row["head"]["kernel"], expected, atol=1e-6)
+    np.testing.assert_allclose(of_row["head"]["kernel"], expected, rtol=1e-5, atol=1e-5)
     assert all(bool(jnp.isfinite(leaf).all()) for leaf in jax.tree.leaves(of_row))
 
 
